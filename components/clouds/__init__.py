@@ -1,0 +1,48 @@
+"""What the cluster asks of a cloud. One module per provider answers it; no other part names a provider's machines."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import pulumi
+
+from components.doors import Role
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerArgs:
+    """One server to be made.
+
+    `rank` counts the servers of one role in one location from 0 and never changes for a server: the cloud spreads
+    servers over hardware by it. `generation` set means that changes of texts, type and image wait until it is raised.
+    """
+
+    role: Role
+    location: str
+    rank: int
+    server_type: str
+    image: str
+    user_data: pulumi.Output[str]
+    generation: int | None = None
+    protect: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A server as the rest of the cluster sees it; the addresses are known once it exists."""
+
+    name: str
+    role: Role
+    location: str
+    server_type: str
+    placement_group: pulumi.Output[str]
+    public_ipv4: pulumi.Output[str]
+    public_ipv6: pulumi.Output[str]
+    private_ipv4: pulumi.Output[str]
+
+
+class Cloud(Protocol):
+    """A place where servers are made, with the network, firewalls and keys that they share."""
+
+    def server(self, name: str, args: ServerArgs, *, parent: pulumi.Resource) -> Server:
+        """Make the server `name` with its leg in the private network."""
+        ...

@@ -1,0 +1,134 @@
+"""Hetzner Cloud: network, firewalls, placement groups and servers.
+
+The private network is a resource of its own per server (`ServerNetwork`): an inline one that failed half way is never
+noticed again. A change of server type is a replacement: the plugin would power off every server at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_hcloud as hcloud
+
+from components.clouds import Server, ServerArgs
+from components.doors import ROLES, AddressPlan, Role, doors_of, source_ranges
+
+USER_DATA_LIMIT = 32 * 1024
+"""Bytes of user-data that Hetzner takes (API reference, create a server)."""
+
+SERVERS_PER_GROUP = 5
+"""Half of what a spread group holds, so that every server of a group can be replaced new-first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HetznerCloudArgs:
+    network_zone: str
+    plan: AddressPlan
+    admin_cidrs: tuple[str, ...]
+    operations_public_key: pulumi.Input[str]
+    labels: Mapping[str, str]
+
+
+class HetznerCloud(pulumi.ComponentResource):
+    """What all servers share. Makes no server by itself."""
+
+    def __init__(self, name: str, args: HetznerCloudArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("jitsi-fleet:hetzner:HetznerCloud", name, {}, opts)
+        self._labels = dict(args.labels)
+        self._groups: dict[str, hcloud.PlacementGroup] = {}
+        child = pulumi.ResourceOptions(parent=self)
+        network = hcloud.Network("network", ip_range=str(args.plan.network), labels=self._labels, opts=child)
+        self._subnets = {
+            role: hcloud.NetworkSubnet(
+                role,
+                network_id=network.id.apply(int),
+                type="cloud",
+                network_zone=args.network_zone,
+                ip_range=str(args.plan.subnet(role)),
+                opts=child,
+            )
+            for role in ROLES
+        }
+        self._firewalls = {
+            role: hcloud.Firewall(role, labels=self._labels, rules=_rules(role, args), opts=child) for role in ROLES
+        }
+        self._key = hcloud.SshKey(
+            "operations", public_key=args.operations_public_key, labels=self._labels, opts=child
+        )
+        self.register_outputs({"network": network.name})
+
+    def server(self, name: str, args: ServerArgs, *, parent: pulumi.Resource) -> Server:
+        group = self._placement_group(args)
+        server = hcloud.Server(
+            name,
+            location=args.location,
+            server_type=args.server_type,
+            image=args.image,
+            user_data=args.user_data,
+            ssh_keys=[self._key.id],
+            firewall_ids=[self._firewalls[args.role].id.apply(int)],
+            placement_group_id=group.id.apply(int),
+            labels=self._labels | {"role": args.role},
+            opts=self._server_options(args, parent),
+        )
+        leg = hcloud.ServerNetwork(
+            name,
+            server_id=server.id.apply(int),
+            subnet_id=self._subnets[args.role].id,
+            # The leg ends with its server: its removal needs no call.
+            opts=pulumi.ResourceOptions(parent=parent, deleted_with=server),
+        )
+        return Server(
+            name=name,
+            role=args.role,
+            location=args.location,
+            server_type=args.server_type,
+            placement_group=group.name,
+            public_ipv4=server.ipv4_address,
+            public_ipv6=server.ipv6_address,
+            private_ipv4=leg.ip,
+        )
+
+    def _server_options(self, args: ServerArgs, parent: pulumi.Resource) -> pulumi.ResourceOptions:
+        # The subnet must outlive the server, and a key matters at the first boot only.
+        common = pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=[self._subnets[args.role]],
+            ignore_changes=["sshKeys"],
+            replace_on_changes=["serverType"],
+            protect=args.protect,
+        )
+        if args.generation is None:
+            return common
+        waits = pulumi.ResourceOptions(
+            ignore_changes=["userData", "serverType", "image"], replacement_trigger=args.generation
+        )
+        return pulumi.ResourceOptions.merge(common, waits)
+
+    def _placement_group(self, args: ServerArgs) -> hcloud.PlacementGroup:
+        """The group that the server's rank falls into, made when its first server needs it."""
+        name = f"{args.role}-{args.location}-{args.rank // SERVERS_PER_GROUP + 1}"
+        if name not in self._groups:
+            self._groups[name] = hcloud.PlacementGroup(
+                name, type="spread", labels=self._labels, opts=pulumi.ResourceOptions(parent=self)
+            )
+        return self._groups[name]
+
+
+def _rules(role: Role, args: HetznerCloudArgs) -> list[hcloud.FirewallRuleArgs]:
+    """The public doors of a role, and ping: path MTU discovery needs ICMP."""
+    doors = [
+        hcloud.FirewallRuleArgs(
+            direction="in",
+            protocol=door.protocol,
+            port=str(door.port),
+            source_ips=list(source_ranges(door.source, args.plan, args.admin_cidrs)),
+            description=door.why,
+        )
+        for door in doors_of(role)
+        if door.public
+    ]
+    ping = hcloud.FirewallRuleArgs(
+        direction="in", protocol="icmp", source_ips=["0.0.0.0/0", "::/0"], description="ping, path MTU"
+    )
+    return [*doors, ping]

@@ -1,0 +1,67 @@
+"""The cluster described as data: the stack's outputs.
+
+`cluster` holds all of it as one value of the shape that docs/cluster.schema.json gives. Its `schemaVersion` rises when
+a reader of the old shape would fail.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pulumi
+
+from components.clouds import Server
+from components.doors import DOORS, source_ranges
+from components.jitsi_meet_node import JitsiMeetNode
+from components.records import Record
+from components.settings import Settings
+
+SCHEMA_VERSION = 1
+
+
+def describe(
+    settings: Settings, shards: Iterable[JitsiMeetNode], bridges: Iterable[Server], records: Iterable[Record]
+) -> dict[str, Any]:
+    """The outputs by name."""
+    records = list(records)
+    parts = {
+        "url": settings.url,
+        "shards": [_host(shard.server, records) | {"waiting": shard.waiting} for shard in shards],
+        "bridges": [_host(bridge, records) for bridge in bridges],
+        "records": [record.described() for record in records],
+        "doors": _doors(settings),
+        "versions": {"image": settings.image, "jitsi": dict(settings.jitsi_versions)},
+    }
+    head = {
+        "schemaVersion": SCHEMA_VERSION,
+        "stack": pulumi.get_stack(),
+        "cloud": settings.cloud,
+        "domain": settings.domain,
+        "dns": settings.dns,
+    }
+    return parts | {"cluster": head | parts}
+
+
+def _host(server: Server, records: list[Record]) -> dict[str, Any]:
+    return {
+        "name": server.name,
+        "location": server.location,
+        "type": server.server_type,
+        "publicIpv4": server.public_ipv4,
+        "publicIpv6": server.public_ipv6,
+        "privateIpv4": server.private_ipv4,
+        "placementGroup": server.placement_group,
+        "records": sorted({record.name for record in records if record.host == server.name}),
+    }
+
+
+def _doors(settings: Settings) -> list[dict[str, Any]]:
+    return [
+        {
+            "role": door.role,
+            "protocol": door.protocol,
+            "port": door.port,
+            "from": list(source_ranges(door.source, settings.plan, settings.admin_cidrs)),
+            "why": door.why,
+        }
+        for door in DOORS
+    ]

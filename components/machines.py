@@ -1,0 +1,59 @@
+"""Joins settings and credentials to the user-data of each role.
+
+Secrets are known late and only inside an Output; everything else is checked here before any resource is declared.
+"""
+
+import pulumi
+
+from components.credentials import Credentials
+from components.records import internal_name
+from components.settings import Settings
+from components.user_data import BridgeValues, SignalingValues, user_data
+
+
+def signaling_user_data(settings: Settings, credentials: Credentials, location: str) -> pulumi.Output[str]:
+    """What a shard's server in `location` boots from; secret."""
+    return pulumi.Output.all(
+        focus_password=credentials.focus_password,
+        jvb_password=credentials.jvb_password,
+        ca_certificate=credentials.ca_certificate,
+        auth_certificate=credentials.auth_certificate,
+        auth_key=credentials.auth_key,
+        web_certificate=credentials.web_certificate,
+        web_key=credentials.web_key,
+    ).apply(lambda secrets: user_data(signaling_values(settings, location, **secrets)))
+
+
+def bridge_user_data(settings: Settings, credentials: Credentials, location: str) -> pulumi.Output[str]:
+    """What every bridge in `location` boots from; secret."""
+    return pulumi.Output.all(
+        jvb_password=credentials.jvb_password,
+        ca_certificate=credentials.ca_certificate,
+    ).apply(lambda secrets: user_data(bridge_values(settings, location, **secrets)))
+
+
+def signaling_values(settings: Settings, location: str, **secrets: str) -> SignalingValues:
+    return SignalingValues(
+        domain=settings.domain,
+        tls=settings.tls,
+        email=settings.email,
+        admin_keys=settings.admin_keys,
+        admin_cidrs=settings.admin_cidrs,
+        jitsi_versions=settings.jitsi_versions,
+        plan=settings.plan,
+        region=location,
+        **secrets,
+    )
+
+
+def bridge_values(settings: Settings, location: str, **secrets: str) -> BridgeValues:
+    return BridgeValues(
+        domain=settings.domain,
+        admin_keys=settings.admin_keys,
+        admin_cidrs=settings.admin_cidrs,
+        jitsi_versions=settings.jitsi_versions,
+        plan=settings.plan,
+        region=location,
+        shard_host=internal_name("shard-1", settings.domain),
+        **secrets,
+    )

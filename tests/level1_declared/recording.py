@@ -1,0 +1,173 @@
+"""Runs the program against an engine that only writes down what it is asked for.
+
+`declare(config)` runs `__main__.py` once, in an event loop and stack of its own, and returns plain data.
+"""
+
+import asyncio
+import itertools
+import json
+import logging
+import runpy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.runtime import mocks, rpc, settings
+from pulumi.runtime import stack as stack_module
+
+PROGRAM = Path(__file__).parents[2] / "__main__.py"
+SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the wire's mark of a secret value, from Pulumi's protocol
+STACK_TYPE = "pulumi:pulumi:Stack"
+
+MINIMAL: Mapping[str, Any] = {
+    "domain": "meet.example.org",
+    "zone": "example.org",
+    "zoneId": "0123456789abcdef0123456789abcdef",
+    "email": "ops@example.org",
+    "adminCidrs": ["198.51.100.0/24"],
+}
+
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One registration: `inputs` as sent, with secrets unwrapped; `secret` names the inputs that were marked."""
+
+    urn: str
+    kind: str
+    name: str
+    parent: str
+    inputs: dict[str, Any]
+    secret: frozenset[str]
+    options: Any
+
+
+@dataclass
+class Declared:
+    resources: list[Resource] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+    def all(self, kind: str) -> list[Resource]:
+        """Resources whose type ends with `kind`, by name as a person sorts them (bridge-2 before bridge-10)."""
+        found = [resource for resource in self.resources if resource.kind.split(":")[-1] == kind]
+        return sorted(found, key=lambda resource: _natural(resource.name))
+
+    def one(self, kind: str, name: str) -> Resource:
+        (found,) = [resource for resource in self.all(kind) if resource.name == name]
+        return found
+
+    def outline(self) -> str:
+        """The tree of components and resources, one line each."""
+        return "\n".join(self._lines("", 0)) + "\n"
+
+    def _lines(self, parent: str, depth: int) -> Iterable[str]:
+        children = [r for r in self.resources if r.parent == parent and r.kind != STACK_TYPE]
+        if not parent:
+            stack = next(r for r in self.resources if r.kind == STACK_TYPE)
+            children = [r for r in self.resources if r.parent == stack.urn]
+        for child in sorted(children, key=lambda r: (r.kind.split(":")[-1], _natural(r.name))):
+            yield f"{'  ' * depth}{child.kind.split(':')[-1]} {child.name}"
+            yield from self._lines(child.urn, depth + 1)
+
+
+def declare(config: Mapping[str, Any] | None = None, *, secrets: Iterable[str] = (), preview: bool = False) -> Declared:
+    """Run the program with MINIMAL plus `config`; values travel as the CLI sends them (lists and maps as JSON)."""
+    raw = {key: value for key, value in {**MINIMAL, **(config or {})}.items() if value is not None}
+    wire = {f"jitsi-fleet:{key}": _text(value) for key, value in raw.items()}
+    monitor = _Monitor()
+    asyncio.run(_run(monitor, wire, [f"jitsi-fleet:{key}" for key in secrets], preview))
+    return monitor.declared
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else json.dumps(value) if isinstance(value, list | dict) else str(value)
+
+
+async def _run(monitor: "_Monitor", wire: dict[str, str], secret_keys: list[str], preview: bool) -> None:
+    settings.configure(
+        settings.Settings("jitsi-fleet", "test", monitor=monitor, engine=mocks.MockEngine(None), dry_run=preview)
+    )
+    settings.set_root_resource(None)  # type: ignore[arg-type]
+    pulumi.runtime.set_all_config(wire, secret_keys)
+    await stack_module.run_in_stack(lambda: runpy.run_path(str(PROGRAM), run_name="__main__"))
+
+
+class _Monitor(mocks.MockMonitor):
+    def __init__(self) -> None:
+        super().__init__(_Provider())
+        self.declared = Declared()
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        chain = parent.split("::")[2] if parent else ""
+        qualified = type_ if chain in ("", STACK_TYPE) else f"{chain}${type_}"
+        return f"urn:pulumi:test::jitsi-fleet::{qualified}::{name}"
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
+        urn = self.make_urn(request.parent, request.type, request.name)
+        assert urn not in {resource.urn for resource in self.declared.resources}, f"declared twice: {urn}"
+        raw = rpc.deserialize_properties(request.object, keep_unknowns=True)
+        inputs = {key: _unwrap(value) for key, value in raw.items()}
+        secret = frozenset(key for key, value in raw.items() if _holds_secret(value))
+        self.declared.resources.append(
+            Resource(urn, request.type, request.name, request.parent, inputs, secret, request)
+        )
+        return super().RegisterResource(request)
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
+        if request.urn.split("::")[2] == STACK_TYPE:
+            self.declared.outputs = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
+        return super().RegisterResourceOutputs(request)
+
+
+class _Provider(mocks.Mocks):
+    """Adds to a resource's inputs what its real provider would compute."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        number = next(self._numbers)
+        computed: dict[str, dict[str, Any]] = {
+            "Server": {
+                "ipv4Address": f"203.0.113.{number}",
+                "ipv6Address": f"2001:db8:{number:x}::1",
+                "name": f"{args.name}-{number:07x}",
+            },
+            "ServerNetwork": {"ip": f"10.80.2.{number}"},
+            "PlacementGroup": {"name": f"{args.name}-{number:07x}"},
+            "RandomPassword": {"result": f"password{number:024d}"},
+            "PrivateKey": {
+                "privateKeyPem": f"-----BEGIN EC PRIVATE KEY-----\n{number}\n-----END EC PRIVATE KEY-----\n",
+                "privateKeyOpenssh": f"openssh private key {number}",
+                "publicKeyOpenssh": f"ssh-ed25519 AAAA{number}\n",
+            },
+            "CertRequest": {"certRequestPem": f"request {number}"},
+            "SelfSignedCert": {"certPem": f"-----BEGIN CERTIFICATE-----\n{number}\n-----END CERTIFICATE-----\n"},
+            "LocallySignedCert": {"certPem": f"-----BEGIN CERTIFICATE-----\n{number}\n-----END CERTIFICATE-----\n"},
+            "Stash": {"output": args.inputs.get("input")},
+        }
+        return str(number), {**args.inputs, **computed.get(args.typ.split(":")[-1], {})}
+
+    def call(self, args: mocks.MockCallArgs) -> Any:
+        raise AssertionError(f"the program asked the provider: {args.token}; an up without a change must make no call")
+
+
+def _holds_secret(value: Any) -> bool:
+    if isinstance(value, dict):
+        return SECRET in value or any(_holds_secret(part) for part in value.values())
+    return isinstance(value, list) and any(_holds_secret(part) for part in value)
+
+
+def _unwrap(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _unwrap(value["value"]) if SECRET in value else {key: _unwrap(part) for key, part in value.items()}
+    return [_unwrap(part) for part in value] if isinstance(value, list) else value
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (0, part) for part in name.replace("-", " - ").split()]
