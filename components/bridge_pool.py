@@ -28,7 +28,8 @@ class BridgePool(pulumi.ComponentResource):
     """Bridges 1 to `size` as `servers`, in this order."""
 
     def __init__(self, name: str, args: BridgePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("jitsi-fleet:index:BridgePool", name, {"size": args.size}, opts)
+        # No inputs of its own in the state: a resize then shows the bridges that come or go and nothing else.
+        super().__init__("jitsi-fleet:index:BridgePool", name, {}, opts)
         self.servers = [
             args.cloud.server(f"bridge-{number}", _server_args(args, number), parent=self)
             for number in range(1, args.size + 1)

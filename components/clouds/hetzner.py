@@ -52,9 +52,7 @@ class HetznerCloud(pulumi.ComponentResource):
         self._firewalls = {
             role: hcloud.Firewall(role, labels=self._labels, rules=_rules(role, args), opts=child) for role in ROLES
         }
-        self._key = hcloud.SshKey(
-            "operations", public_key=args.operations_public_key, labels=self._labels, opts=child
-        )
+        self._key = hcloud.SshKey("operations", public_key=args.operations_public_key, labels=self._labels, opts=child)
         self.register_outputs({"network": network.name})
 
     def server(self, name: str, args: ServerArgs, *, parent: pulumi.Resource) -> Server:

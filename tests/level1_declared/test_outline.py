@@ -50,6 +50,15 @@ def test_a_placement_group_is_planned_half_full_so_that_replacements_fit() -> No
 
 def _shape(inputs: dict[str, object]) -> dict[str, object]:
     """Inputs without what the recording engine numbers by order (ids, addresses, passwords)."""
-    numbered = {"networkId", "firewallIds", "placementGroupId", "sshKeys", "userData", "serverId", "subnetId", "content"}
+    numbered = {
+        "networkId",
+        "firewallIds",
+        "placementGroupId",
+        "sshKeys",
+        "userData",
+        "serverId",
+        "subnetId",
+        "content",
+    }
     pem = {"privateKeyPem", "certRequestPem", "caPrivateKeyPem", "caCertPem", "publicKey", "input"}
     return {key: value for key, value in inputs.items() if key not in numbered | pem}

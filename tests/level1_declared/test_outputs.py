@@ -12,7 +12,9 @@ from tests.level1_declared.recording import declare
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "cluster.schema.json").read_text())
 
 
-@pytest.mark.parametrize("config", [{}, {"bridges": 12, "locations": ["fsn1", "hel1"]}, {"dns": "none", "zoneId": None}])
+@pytest.mark.parametrize(
+    "config", [{}, {"bridges": 12, "locations": ["fsn1", "hel1"]}, {"dns": "none", "zoneId": None}]
+)
 def test_the_cluster_output_fits_its_schema(config: dict[str, Any]) -> None:
     jsonschema.validate(declare(config).outputs["cluster"], SCHEMA)
 

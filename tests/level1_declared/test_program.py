@@ -84,7 +84,9 @@ def test_protect_guards_what_cannot_be_made_again_but_never_a_bridge() -> None:
 
 
 def test_every_resource_of_hetzner_carries_the_label_that_finds_the_cluster_again() -> None:
-    labelled = [r for kind in ("Server", "Network", "Firewall", "PlacementGroup", "SshKey") for r in declare().all(kind)]
+    labelled = [
+        r for kind in ("Server", "Network", "Firewall", "PlacementGroup", "SshKey") for r in declare().all(kind)
+    ]
     assert {resource.inputs["labels"]["cluster"] for resource in labelled} == {"test"}
 
 

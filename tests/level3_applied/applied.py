@@ -1,0 +1,254 @@
+"""Stacks for the tests of level 3: the program of this checkout, applied by the real engine in a folder of its own.
+
+`Workshop` is one embedded cloud, one state backend and one PULUMI_HOME, all in a temporary folder. A `Stack` runs
+`pulumi` there and returns what the engine did as plain data.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cloudflare
+import hcloud
+import requests
+import yaml
+from local_cloud.process import LocalCloud, start
+
+from tools.engine.environment import hermetic
+
+CHECKOUT = Path(__file__).parents[2]
+LINKED = ("__main__.py", "components", "cloud_init", ".venv")
+QUIET_STEPS = {"same", "read", "refresh"}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP call that a plugin made: `kind` has numbers and ids replaced, e.g. `POST /servers/{id}/actions/x`."""
+
+    method: str
+    path: str
+    status: int
+
+    @property
+    def kind(self) -> str:
+        parts = [("{id}" if _is_id(part) else part) for part in self.path.split("/")]
+        return f"{self.method} {'/'.join(parts)}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the engine: its exit status and text, its steps as `(operation, kind, name)`, the HTTP calls."""
+
+    status: int
+    text: str
+    steps: list[tuple[str, str, str]]
+    calls: list[Call]
+
+    def names(self, operation: str, kind: str = "") -> list[str]:
+        """Logical names of the resources that `operation` was done to, sorted; all kinds where none is given."""
+        return sorted({name for op, of, name in self.steps if op == operation and kind in ("", of)})
+
+    def changed(self) -> Counter[str]:
+        """How many resources per operation, those left alone not counted."""
+        return Counter(op for op, _, _ in self.steps)
+
+    def kinds(self) -> Counter[str]:
+        return Counter(call.kind for call in self.calls)
+
+
+@dataclass
+class Workshop:
+    folder: Path
+    cloud: LocalCloud
+    hetzner_token: str = field(default_factory=lambda: secrets.token_hex(32))
+    cloudflare_token: str = field(default_factory=lambda: secrets.token_hex(20))
+    backend: str = ""
+
+    @classmethod
+    def open(cls, folder: Path, *, action_seconds: float = 0.05) -> "Workshop":
+        cloud = start(folder / "cloud", action_seconds=action_seconds)
+        (folder / "state").mkdir()
+        return cls(folder, cloud, backend=f"file://{folder / 'state'}")
+
+    def close(self) -> None:
+        self.cloud.stop()
+
+    def environment(self) -> dict[str, str]:
+        env = hermetic(self.folder / "home", self.backend)
+        return {**env, "PULUMI_CONFIG_PASSPHRASE": "only for this test", "PULUMI_DEBUG_COMMANDS": "true"}
+
+    def stack(self, name: str = "test", **config: Any) -> "Stack":
+        return Stack(self, name, config)
+
+    def servers(self) -> list[dict[str, Any]]:
+        return [server.data_model.to_dict() for server in self._hetzner.servers.get_all()]
+
+    def left(self) -> list[str]:
+        """Names of everything that the clouds still hold, except the zone itself."""
+        families = ("servers", "networks", "firewalls", "placement_groups", "ssh_keys")
+        machines = [item.name for family in families for item in getattr(self._hetzner, family).get_all()]
+        records = self._cloudflare.dns.records.list(zone_id=zone_id("fleet.test"))
+        return machines + [record.name for record in records]
+
+    def delete_server(self, name: str) -> None:
+        """Delete a server behind the engine's back; `name` is the logical one."""
+        (server,) = [server for server in self._hetzner.servers.get_all() if server.name.startswith(f"{name}-")]
+        server.delete().wait_until_finished()
+
+    def fault(self, method: str, path: str, fault: Mapping[str, Any], *, nth: int, times: int = 1) -> None:
+        """Let calls fail from the nth matching one on (docs/local-cloud.md, faults)."""
+        body = {"match": {"method": method, "path": path}, "fault": dict(fault), "nth": nth, "times": times}
+        requests.post(f"{self.cloud.admin_url}/faults", json=body, timeout=10).raise_for_status()
+
+    def clear_faults(self) -> None:
+        requests.delete(f"{self.cloud.admin_url}/faults", timeout=10).raise_for_status()
+
+    @property
+    def _hetzner(self) -> hcloud.Client:
+        return hcloud.Client(token=self.hetzner_token, api_endpoint=self.cloud.hetzner_url)
+
+    @property
+    def _cloudflare(self) -> cloudflare.Cloudflare:
+        return cloudflare.Cloudflare(api_token=self.cloudflare_token, base_url=self.cloud.cloudflare_url)
+
+
+class Stack:
+    """One stack of the program; `config` are settings in plain Python values."""
+
+    def __init__(self, workshop: Workshop, name: str, config: Mapping[str, Any]) -> None:
+        self.workshop = workshop
+        self.name = name
+        self.folder = workshop.folder / f"stack-{name}"
+        self.folder.mkdir()
+        for part in LINKED:
+            (self.folder / part).symlink_to(CHECKOUT / part)
+        project = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())
+        del project["backend"]
+        (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
+        self._config: dict[str, Any] = {}
+        self.pulumi("stack", "init", name, check=True)
+        self.configure(**config)
+
+    def configure(self, **config: Any) -> None:
+        """Change settings; they hold from the next run on. None takes a setting away."""
+        defaults = {
+            "domain": f"{self.name}.fleet.test",
+            "zone": "fleet.test",
+            "zoneId": zone_id("fleet.test"),
+            "tls": "cluster",
+            "adminCidrs": ["127.0.0.0/8"],
+            "bridges": 2,
+        }
+        self._config = {**(self._config or defaults), **config}
+        values: dict[str, Any] = {f"jitsi-fleet:{k}": _yaml(v) for k, v in self._config.items() if v is not None}
+        cloud = self.workshop.cloud
+        providers = {
+            "hcloud:endpoint": cloud.hetzner_url,
+            "hcloud:token": self.workshop.hetzner_token,
+            "cloudflare:baseUrl": cloud.cloudflare_url,
+            "cloudflare:apiToken": self.workshop.cloudflare_token,
+        }
+        path = self.folder / f"Pulumi.{self.name}.yaml"
+        stack_file = yaml.safe_load(path.read_text()) if path.exists() else {}
+        path.write_text(yaml.safe_dump({**(stack_file or {}), "config": {**providers, **values}}))
+
+    def up(self, *arguments: str) -> Run:
+        return self.engine("up", "--yes", "--skip-preview", *arguments)
+
+    def preview(self) -> Run:
+        return self.engine("preview")
+
+    def refresh(self) -> Run:
+        return self.engine("refresh", "--yes", "--skip-preview")
+
+    def destroy(self) -> Run:
+        return self.engine("destroy", "--yes", "--skip-preview")
+
+    def recover(self) -> subprocess.CompletedProcess[str]:
+        """What the README says to do after a killed engine."""
+        command = [sys.executable, "-m", "tools.recover", "--stack", self.name]
+        env = {**self.environment(), "PYTHONPATH": str(CHECKOUT)}
+        return subprocess.run(command, cwd=self.folder, env=env, check=True, text=True, capture_output=True)
+
+    def outputs(self) -> dict[str, Any]:
+        result = self.pulumi("stack", "output", "--json", check=True)
+        outputs: dict[str, Any] = json.loads(result.stdout)
+        return outputs
+
+    def state(self) -> dict[str, Any]:
+        exported: dict[str, Any] = json.loads(self.pulumi("stack", "export", check=True).stdout)
+        return exported
+
+    def engine(self, *command: str) -> Run:
+        """Run a command that applies or previews; its steps come from the engine's own event log."""
+        events = self.folder / "events.jsonl"
+        events.unlink(missing_ok=True)
+        before = self.workshop.cloud.calls()
+        result = self.pulumi(*command, "--event-log", str(events), "--color", "never")
+        calls = self.workshop.cloud.calls()[len(before) :]
+        return Run(
+            status=result.returncode,
+            text=result.stdout + result.stderr,
+            steps=_steps(events),
+            calls=[Call(call["method"], call["path"], call["status"]) for call in calls],
+        )
+
+    def pulumi(self, *command: str, check: bool = False) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*command), cwd=self.folder, env=self.environment(), check=check, text=True, capture_output=True
+        )
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command and return at once, for tests that kill it; it leads a process group of its own."""
+        return subprocess.Popen(
+            self.command(*command),
+            cwd=self.folder,
+            env=self.environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def command(self, *command: str) -> list[str]:
+        stack = [] if command[:2] == ("stack", "init") else ["--stack", self.name]
+        pulumi = shutil.which("pulumi", path=self.environment()["PATH"])
+        assert pulumi, "no pulumi: run `make test`, it installs one"
+        return [pulumi, *command, *stack, "--non-interactive"]
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, **self.workshop.environment()}
+
+
+def zone_id(zone: str) -> str:
+    """Zone ids of the embedded cloud follow from the name (docs/local-cloud.md)."""
+    return hashlib.md5(zone.encode(), usedforsecurity=False).hexdigest()
+
+
+def _yaml(value: Any) -> Any:
+    return value if isinstance(value, list | dict) else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _steps(events: Path) -> list[tuple[str, str, str]]:
+    steps = []
+    for line in events.read_text().splitlines() if events.exists() else []:
+        event = json.loads(line)
+        done = event.get("resOutputsEvent") or event.get("resOpFailedEvent") or {}
+        metadata = done.get("metadata")
+        if metadata and metadata["op"] not in QUIET_STEPS:
+            failed = "failed " if "resOpFailedEvent" in event else ""
+            steps.append((failed + metadata["op"], metadata["type"].split(":")[-1], metadata["urn"].split("::")[-1]))
+    return steps
+
+
+def _is_id(part: str) -> bool:
+    return part.isdigit() or (len(part) == 32 and all(letter in "0123456789abcdef" for letter in part))

@@ -1,0 +1,110 @@
+"""Level 3: up, no change, resize, replacement, drift, destroy, seen in the engine's steps and the clouds' calls."""
+
+from collections import Counter
+
+from tests.level3_applied.applied import Workshop
+
+BRIDGES = {number: f"bridge-{number}" for number in range(1, 9)}
+PER_BRIDGE = {"Server": 1, "ServerNetwork": 1, "DnsRecord": 4}
+"""Resources that come and go with a bridge, next to its share of a placement group."""
+
+
+def test_the_life_of_a_cluster(workshop: Workshop) -> None:
+    """One stack through its life; the steps build on each other, so they are one test."""
+    stack = workshop.stack(bridges=2)
+
+    up = stack.up()
+    assert up.status == 0, up.text
+    assert up.names("create", "Server") == ["bridge-1", "bridge-2", "shard-1"]
+    assert set(up.changed()) == {"create"}
+
+    again = stack.up()
+    assert (again.status, again.calls, again.steps) == (0, [], []), again.text
+
+    stack.configure(bridges=8)
+    grown = stack.up()
+    assert grown.status == 0, grown.text
+    assert set(grown.changed()) == {"create"}, "a resize updates and deletes nothing"
+    assert grown.names("create", "Server") == [BRIDGES[number] for number in range(3, 9)]
+    assert _kinds(grown.steps) == {kind: 6 * count for kind, count in PER_BRIDGE.items()} | {"PlacementGroup": 1}
+
+    stack.configure(bridges=3)
+    shrunk = stack.up()
+    assert shrunk.status == 0, shrunk.text
+    assert set(shrunk.changed()) == {"delete"}, "a resize updates and creates nothing"
+    assert shrunk.names("delete", "Server") == [BRIDGES[number] for number in range(4, 9)]
+    assert _kinds(shrunk.steps) == {kind: 5 * count for kind, count in PER_BRIDGE.items()} | {"PlacementGroup": 1}
+
+    destroyed = stack.destroy()
+    assert destroyed.status == 0, destroyed.text
+    assert workshop.left() == [], "destroy leaves an empty cloud"
+
+
+def test_a_change_of_user_data_replaces_bridges_new_first_and_no_signaling_node(workshop: Workshop) -> None:
+    stack = workshop.stack(bridges=2)
+    assert stack.up().status == 0
+    stack.configure(adminCidrs=["127.0.0.0/9"])
+    run = stack.up()
+    assert run.status == 0, run.text
+    assert run.names("create-replacement", "Server") == ["bridge-1", "bridge-2"]
+    assert "shard-1" not in run.names("replace", "Server") + run.names("update", "Server")
+    servers = [call.kind for call in run.calls if call.kind.endswith(("/servers", "/servers/{id}"))]
+    made = [index for index, kind in enumerate(servers) if kind.startswith("POST")]
+    deleted = [index for index, kind in enumerate(servers) if kind.startswith("DELETE")]
+    assert max(made) < min(deleted), "a new bridge exists before an old one goes"
+    assert "wait" in run.text
+    assert "pulumi config set generation 2" in run.text, "a change that waits is visible"
+    assert stack.outputs()["shards"][0]["waiting"] == ["user-data"]
+
+    stack.configure(generation=2)
+    raised = stack.up()
+    assert raised.names("create-replacement", "Server") == ["shard-1"], raised.text
+    assert stack.outputs()["shards"][0]["waiting"] == []
+
+
+def test_a_change_of_type_replaces_bridges_and_never_changes_a_running_server(workshop: Workshop) -> None:
+    stack = workshop.stack(bridges=2)
+    assert stack.up().status == 0
+    stack.configure(bridgeType="ccx33")
+    run = stack.up()
+    assert run.status == 0, run.text
+    assert run.names("create-replacement", "Server") == ["bridge-1", "bridge-2"]
+    assert not [kind for kind in run.kinds() if "change_type" in kind or "poweroff" in kind]
+
+
+def test_a_server_removed_by_hand_is_found_by_refresh_and_made_again(workshop: Workshop) -> None:
+    stack = workshop.stack(bridges=2)
+    assert stack.up().status == 0
+    workshop.delete_server("bridge-2")
+    refreshed = stack.refresh()
+    assert refreshed.status == 0, refreshed.text
+    run = stack.up()
+    assert run.status == 0, run.text
+    assert "bridge-2" in run.names("create", "Server")
+    assert "bridge-1" not in run.names("create", "Server")
+    assert stack.up().steps == []
+
+
+def test_two_stacks_live_in_one_project_and_zone_without_touching_each_other(workshop: Workshop) -> None:
+    first, second = workshop.stack("first", bridges=1), workshop.stack("second", bridges=1)
+    assert first.up().status == 0
+    assert second.up().status == 0
+    assert first.up().steps == []
+    assert first.destroy().status == 0
+    assert second.up().steps == []
+    assert sorted({server["labels"]["cluster"] for server in workshop.servers()}) == ["second"]
+
+
+def test_secrets_are_encrypted_in_the_state_and_hidden_in_the_output(workshop: Workshop) -> None:
+    stack = workshop.stack(bridges=1)
+    assert stack.up().status == 0
+    assert stack.pulumi("stack", "output", "operationsKey", check=True).stdout.strip() == "[secret]"
+    shown = stack.pulumi("stack", "output", "operationsKey", "--show-secrets", check=True).stdout
+    assert shown.startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+    state = "".join(path.read_text() for path in workshop.folder.glob("state/**/*.json"))
+    assert "PRIVATE KEY" not in state
+    assert "#cloud-config" not in state, "user-data holds passwords"
+
+
+def _kinds(steps: list[tuple[str, str, str]]) -> Counter[str]:
+    return Counter(kind for _, kind, _ in steps)

@@ -1,0 +1,113 @@
+"""Puts a stack right after its engine was killed: `python -m tools.recover --stack dev`.
+
+A killed engine leaves a lock and notes of operations that it had begun. Where a creation had begun, the cloud may hold
+a resource that the state does not know: an orphan. The notes hold the very names that the run had planned, so each
+orphan is found by its exact name and removed; nothing else is touched. The next `pulumi up` makes it again.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cloudflare
+import hcloud
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A creation that the engine had begun: resource type without package, and its planned inputs."""
+
+    kind: str
+    inputs: dict[str, Any]
+
+
+def begun_creations(export: dict[str, Any]) -> list[Begun]:
+    """The begun creations noted in a `pulumi stack export`."""
+    noted = export["deployment"].get("pending_operations") or []
+    return [
+        Begun(operation["resource"]["type"].split(":")[-1], operation["resource"].get("inputs", {}))
+        for operation in noted
+        if operation["type"] == "creating"
+    ]
+
+
+def hetzner_orphans(client: hcloud.Client, begun: list[Begun]) -> Iterator[Any]:
+    """Resources of Hetzner Cloud that bear a planned name; servers first, since others hang on them."""
+    clients = {
+        "Server": client.servers,
+        "PlacementGroup": client.placement_groups,
+        "Firewall": client.firewalls,
+        "Network": client.networks,
+        "SshKey": client.ssh_keys,
+    }
+    for kind, family in clients.items():
+        for creation in begun:
+            if creation.kind == kind and (found := family.get_by_name(creation.inputs["name"])):
+                yield found
+
+
+def dns_orphans(client: cloudflare.Cloudflare, begun: list[Begun]) -> Iterator[tuple[str, str, str]]:
+    """Records that match a planned one in name, type and content, as (zone id, record id, name)."""
+    for creation in begun:
+        wanted = creation.inputs
+        if creation.kind != "DnsRecord":
+            continue
+        for record in client.dns.records.list(zone_id=wanted["zoneId"], name={"exact": wanted["name"]}):
+            if record.type == wanted["type"] and _same_content(record, wanted):
+                yield wanted["zoneId"], record.id, record.name
+
+
+def _same_content(record: Any, wanted: dict[str, Any]) -> bool:
+    if wanted["type"] == "SRV":
+        data = wanted["data"]
+        numbers = [int(data[key]) for key in ("priority", "weight", "port")]
+        return str(record.content).split()[-3:] == [*map(str, numbers[1:]), data["target"]]
+    return bool(record.content == wanted["content"])
+
+
+def recover(stack: str) -> None:
+    """Release the lock, remove orphans, clear the notes. Safe to run again, also when nothing is wrong."""
+    subprocess.run(["pulumi", "cancel", "--yes", "--stack", stack], check=False, capture_output=True)
+    begun = begun_creations(json.loads(_pulumi("stack", "export", "--stack", stack)))
+    config = json.loads(_pulumi("config", "--show-secrets", "--json", "--stack", stack))
+    hetzner = hcloud.Client(
+        token=_setting(config, "hcloud:token"),
+        api_endpoint=_setting(config, "hcloud:endpoint") or "https://api.hetzner.cloud/v1",
+    )
+    for orphan in hetzner_orphans(hetzner, begun):
+        print(f"removing {type(orphan).__name__} {orphan.name}: made by the killed run, unknown to the state")
+        action = orphan.delete()
+        if hasattr(action, "wait_until_finished"):
+            action.wait_until_finished()
+    if any(creation.kind == "DnsRecord" for creation in begun):
+        names = cloudflare.Cloudflare(
+            api_token=_setting(config, "cloudflare:apiToken"), base_url=_setting(config, "cloudflare:baseUrl")
+        )
+        for zone, record, name in dns_orphans(names, begun):
+            print(f"removing record {name}: made by the killed run, unknown to the state")
+            names.dns.records.delete(record, zone_id=zone)
+    if begun:
+        _pulumi("refresh", "--clear-pending-creates", "--yes", "--skip-preview", "--stack", stack)
+    print(f"stack {stack} is in order: {len(begun)} begun creations cleared; go on with `pulumi up`")
+
+
+def _setting(config: dict[str, Any], key: str) -> str | None:
+    value = config.get(key, {}).get("value")
+    return None if value is None else str(value)
+
+
+def _pulumi(*arguments: str) -> str:
+    run = subprocess.run(["pulumi", *arguments, "--non-interactive"], check=False, capture_output=True, text=True)
+    if run.returncode:
+        sys.exit(f"pulumi {arguments[0]} failed:\n{run.stderr or run.stdout}")
+    return run.stdout
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Put a stack right after its engine was killed.")
+    parser.add_argument("--stack", required=True)
+    recover(parser.parse_args().stack)
