@@ -42,7 +42,17 @@ def pip_install(checkout: Path, environment: Path) -> None:
     subprocess.run([*command, "-c", checkout / "constraints.txt", *requirements(checkout)], check=True)
 
 
-def make(checkout: Path, install: Callable[[Path, Path], None] = pip_install) -> bool:
+def create_environment(environment: Path) -> None:
+    """An empty environment, unless this Python is the environment's own."""
+    if Path(sys.prefix).resolve() != environment.resolve():
+        venv.create(environment, clear=True, symlinks=True, with_pip=True)
+
+
+def make(
+    checkout: Path,
+    create: Callable[[Path], None] = create_environment,
+    install: Callable[[Path, Path], None] = pip_install,
+) -> bool:
     """Bring .venv up to date; False if it was. Two runs at once wait for each other."""
     environment = checkout / ".venv"
     stamp = environment / "jitsi-fleet.stamp"
@@ -51,8 +61,7 @@ def make(checkout: Path, install: Callable[[Path, Path], None] = pip_install) ->
         if stamp.is_file() and stamp.read_text() == digest(checkout):
             return False
         print("python     installing the Python packages into .venv (a minute when nothing is cached) ...", flush=True)
-        if Path(sys.prefix).resolve() != environment.resolve():
-            venv.create(environment, clear=True, with_pip=True)
+        create(environment)
         install(checkout, environment)
         stamp.write_text(digest(checkout))
     return True

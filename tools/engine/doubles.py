@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from tools.engine.once import swap
-from tools.engine.pin import CHECKOUT
+from tools.engine.pin import CHECKOUT, RefusedError
 from tools.engine.plugin import Plugin
 
 MARK = "THIS-IS-A-DOUBLE.txt"
@@ -40,14 +40,14 @@ def is_double(folder: Path) -> bool:
 
 
 def place(plugin: Plugin, plugins: Path, checkout: Path = CHECKOUT) -> bool:
-    """Put the double into `plugins`; False if it was there. Raises FileExistsError over what is no double."""
+    """Put the double into `plugins`; False if it was there. Raises RefusedError over what is no double."""
     folder = plugins / plugin.folder
     module = f"local_cloud.plugins.{plugin.name}"
     words = {"plugin": plugin, "program": plugin.program, "module": module, "checkout": shlex.quote(str(checkout))}
     script = _SCRIPT.format(**words)
     if folder.exists():
         if not is_double(folder):
-            raise FileExistsError(f"{folder} holds something else than a double")
+            raise RefusedError(f"{folder} holds neither the plugin nor its double: look at it, then delete it.")
         if (folder / plugin.program).read_text() == script:
             return False
     plugins.mkdir(parents=True, exist_ok=True)

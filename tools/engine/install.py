@@ -56,20 +56,18 @@ def install(ways: Sequence[Way] = WAYS) -> Engine:
     engine = find()
     if engine is None:
         target = cache() / VERSION
-        made = make_once(target, lambda staging: _first_open(ways, staging), "engine")
+        made = make_once(target, lambda staging: _first_open(ways, staging), part="engine")
         engine = Engine(target, made or "installed by another run meanwhile")
     say("engine", f"Pulumi {VERSION}: {engine.origin}")
     return engine
 
 
 def _first_open(ways: Sequence[Way], staging: Path) -> str:
-    closed = []
     for way in ways:
         try:
             return way(staging)
         except UnavailableError as error:
-            say("engine", f"not this way: {error}")
-            closed.append(str(error))
+            say("engine", str(error))
             for left_behind in staging.iterdir():
                 shutil.rmtree(left_behind) if left_behind.is_dir() else left_behind.unlink()
     raise RefusedError(

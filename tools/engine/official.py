@@ -20,7 +20,7 @@ def checksums() -> dict[str, str]:
 
 
 def fetch(staging: Path) -> str:
-    """Fill `staging` with the release's programs. Raises UnavailableError; RefusedError when the digest does not fit."""
+    """Fill `staging` with the release. Raises UnavailableError; RefusedError when the digest does not fit."""
     name = f"pulumi-v{VERSION}-{machine()}.tar.gz"
     expected = checksums().get(name)
     if expected is None:

@@ -48,6 +48,7 @@ def install(engine: Engine, with_doubles: bool = True) -> None:
             if where is not None:
                 say("plugin", f"{plugin}: real ({where})")
             elif with_doubles and doubles.exists(plugin):
+                _clear_interrupted(home / "plugins" / plugin.folder)
                 changed = doubles.place(plugin, home / "plugins")
                 say("plugin", f"{plugin}: double{', installed' if changed else ''}")
             else:
@@ -83,3 +84,11 @@ def _download_one(engine: Engine, plugin: Plugin, home: Path) -> str:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return ""
+
+
+def _clear_interrupted(folder: Path) -> None:
+    """Remove what an interrupted download of the CLI left, as the CLI itself does before it downloads again."""
+    mark = folder.with_name(f"{folder.name}.partial")
+    if mark.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        mark.unlink()
