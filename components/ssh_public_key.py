@@ -27,7 +27,7 @@ def checked(text: str) -> str:
         raise ValueError(
             f"does not start with a key type that Debian's SSH server takes ({', '.join(KEY_TYPES)}); {_HINT}"
         )
-    body, *comment = rest.split()
+    body, *comment = rest.split() or [""]
     if not _is_key(body, kind):
         raise ValueError(f"has a damaged key after {kind} (cut off, or not base64); {_HINT}")
     return " ".join((kind, body, *comment))
