@@ -125,7 +125,7 @@ def _secret(raw: Mapping[str, str], known: Collection[str], secret_keys: Collect
                 Mistake(
                     key,
                     "is stored as a secret but holds none, and the outputs would show it; "
-                    f"set it plainly: `pulumi config set --plaintext {key} VALUE`",
+                    f"remove it with `pulumi config rm {key}`, and set it again without --secret",
                 )
             )
     return mistakes

@@ -55,7 +55,7 @@ def test_a_plain_setting_that_is_stored_as_a_secret_is_refused_without_its_value
     with pytest.raises(SettingsError) as caught:
         settings.parse(raw({"image": hidden}), secret_keys={"image"})
     assert "image: is stored as a secret but holds none" in str(caught.value)
-    assert "pulumi config set --plaintext image VALUE" in str(caught.value)
+    assert "pulumi config rm image" in str(caught.value)
     assert hidden not in str(caught.value)
 
 
