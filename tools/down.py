@@ -2,14 +2,12 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 from tools.engine import plugins
-from tools.engine.environment import ordinary
 from tools.engine.install import install
-from tools.engine.pin import CHECKOUT, RefusedError
+from tools.engine.pin import RefusedError
 from tools.say import say
-from tools.up import STACK, embedded_cloud, stack_exists
+from tools.up import STACK, embedded_cloud, pulumi, stack_exists
 
 
 def main() -> None:
@@ -18,8 +16,7 @@ def main() -> None:
     if stack_exists(engine):
         plugins.install(engine)
         embedded_cloud("up")
-        command: list[str | Path] = [engine.pulumi, "--non-interactive", "destroy", "--yes", "--stack", STACK]
-        subprocess.run(command, cwd=CHECKOUT, env=ordinary(engine), check=True)
+        pulumi(engine, "destroy", "--yes", "--stack", STACK)
     else:
         say("stack", f"there is no stack {STACK}")
     embedded_cloud("down")

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 from tools import show
 from tools.engine import on_path, plugins
 from tools.engine.environment import ordinary
@@ -22,6 +24,24 @@ def stack_exists(engine: Engine) -> bool:
     return any(stack["name"].rsplit("/")[-1] == STACK for stack in json.loads(done.stdout))
 
 
+def select_stack(engine: Engine) -> None:
+    """Make the stack the selected one; create it first where it is missing.
+
+    `stack select --create` would do both, but it takes the secrets provider from its flags only, never from the file.
+    """
+    if stack_exists(engine):
+        pulumi(engine, "stack", "select", STACK)
+        return
+    provider = yaml.safe_load((CHECKOUT / f"Pulumi.{STACK}.yaml").read_text())["secretsprovider"]
+    pulumi(engine, "stack", "init", STACK, "--secrets-provider", provider)
+
+
+def pulumi(engine: Engine, *arguments: str) -> None:
+    """Run the engine on this checkout, its output to the person at the terminal; raises CalledProcessError."""
+    command: list[str | Path] = [engine.pulumi, "--non-interactive", *arguments]
+    subprocess.run(command, cwd=CHECKOUT, env=ordinary(engine), check=True)
+
+
 def embedded_cloud(command: str) -> None:
     """Start (`up`) or stop (`down`) it; both do nothing when that is done already."""
     subprocess.run([sys.executable, "-m", "local_cloud", command], cwd=CHECKOUT, check=True)
@@ -33,10 +53,8 @@ def main() -> None:
     plugins.install(engine)
     say("shell", on_path.offer(engine))
     embedded_cloud("up")
-    pulumi: list[str | Path] = [engine.pulumi, "--non-interactive"]
-    environment = ordinary(engine)
-    subprocess.run([*pulumi, "stack", "select", "--create", STACK], cwd=CHECKOUT, env=environment, check=True)
-    subprocess.run([*pulumi, "up", "--yes", "--stack", STACK], cwd=CHECKOUT, env=environment, check=True)
+    select_stack(engine)
+    pulumi(engine, "up", "--yes", "--stack", STACK)
     print(show.table(show.described(engine, STACK)))
     print("\nNext: pulumi config set bridges 8 && pulumi up")
 

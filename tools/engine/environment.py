@@ -19,8 +19,9 @@ def hermetic(home: Path, backend: str, only_doubles: bool = False) -> dict[str, 
     """An environment that shares nothing with the user's: own Pulumi home under `home`, own backend and passphrase.
 
     Holds this machine's real plugins by link, and this checkout's doubles for the others (for all with `only_doubles`).
-    The engine downloads nothing in it. The passphrase is drawn anew by each call, so keep the answer for as long as the
-    state is used. Raises RefusedError where no engine is installed.
+    The engine downloads nothing in it. The passphrase is drawn anew by each call: keep the first answer, or put
+    one of your own in its place. Another call for the same `home` disturbs nothing that runs. Raises RefusedError where
+    no engine is installed.
     """
     engine = install.find()
     if engine is None:
@@ -31,8 +32,8 @@ def hermetic(home: Path, backend: str, only_doubles: bool = False) -> dict[str, 
         where = None if only_doubles else plugins.real(plugin, pulumi_home())
         folder = closed_home / "plugins" / plugin.folder
         if where is not None and where.is_dir():
-            folder.unlink(missing_ok=True)
-            folder.symlink_to(where)
+            if not folder.is_symlink():  # a second call must not take it away under a running engine
+                folder.symlink_to(where)
         elif doubles.exists(plugin) and where is None:
             doubles.place(plugin, closed_home / "plugins")
     closed = {
@@ -43,7 +44,6 @@ def hermetic(home: Path, backend: str, only_doubles: bool = False) -> dict[str, 
         "PULUMI_CONFIG_PASSPHRASE": secrets.token_urlsafe(16),
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "NO_COLOR": "1",
     }
     kept = {name: os.environ[name] for name in ("LANG", "TMPDIR", "TERM") if name in os.environ}
