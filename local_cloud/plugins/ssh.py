@@ -61,17 +61,25 @@ async def _run(
     cancelled: threading.Event,
 ) -> Output:
     client = await _dial(connection, log, cancelled)
-    async with client:
-        process = await client.create_process(command, env=dict(environment), input=stdin, errors="replace")
-        if stdin is None:
-            process.stdin.write_eof()
-        both: list[str] = []
-        stdout, stderr = await asyncio.gather(_collect(process.stdout, both, log), _collect(process.stderr, both, log))
-        await process.wait_closed()
+    both: list[str] = []
+    try:
+        async with client:
+            process = await client.create_process(command, env=dict(environment), input=stdin, errors="replace")
+            if stdin is None:
+                process.stdin.write_eof()
+            reading = (_collect(process.stdout, both, log), _collect(process.stderr, both, log))
+            stdout, stderr = await asyncio.gather(*reading)
+            await process.wait_closed()
+    except (asyncssh.Error, OSError) as error:
+        raise CommandError(f"{error}: running {_quoted(command)}:\n{''.join(both)}") from error
     ending = _ending(process)
     if ending:
-        raise CommandError(f"{ending}: running {json.dumps(command, ensure_ascii=False)}:\n{''.join(both)}")
+        raise CommandError(f"{ending}: running {_quoted(command)}:\n{''.join(both)}")
     return Output(stdout.removesuffix("\n"), stderr.removesuffix("\n"))
+
+
+def _quoted(command: str) -> str:
+    return json.dumps(command, ensure_ascii=False)
 
 
 async def _collect(reader: asyncssh.SSHReader[str], both: list[str], log: Log) -> str:
