@@ -26,7 +26,7 @@ class Credentials(pulumi.ComponentResource):
         self._ca_key = self._private_key("ca")
         self._ca = tls.SelfSignedCert(
             "ca",
-            private_key_pem=self._ca_key.private_key_pem,
+            private_key_pem=self._ca_key,
             subject=tls.SelfSignedCertSubjectArgs(common_name=f"CA of {domain}"[:64]),
             is_ca_certificate=True,
             allowed_uses=["cert_signing", "crl_signing", "digital_signature"],
@@ -39,17 +39,18 @@ class Credentials(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _password(self, account: str) -> pulumi.Output[str]:
-        return random.RandomPassword(account, length=32, special=False, opts=self._child).result
+        return pulumi.Output.secret(random.RandomPassword(account, length=32, special=False, opts=self._child).result)
 
-    def _private_key(self, name: str) -> tls.PrivateKey:
-        return tls.PrivateKey(name, algorithm="ECDSA", ecdsa_curve="P256", opts=self._child)
+    def _private_key(self, name: str) -> pulumi.Output[str]:
+        key = tls.PrivateKey(name, algorithm="ECDSA", ecdsa_curve="P256", opts=self._child)
+        return pulumi.Output.secret(key.private_key_pem)
 
     def _certificate(self, name: str, host: str) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
         """A key for `host` and its certificate by the cluster's CA, both PEM."""
         key = self._private_key(name)
         request = tls.CertRequest(
             name,
-            private_key_pem=key.private_key_pem,
+            private_key_pem=key,
             # Names longer than 64 characters do not fit here; clients read the alternative names only.
             subject=tls.CertRequestSubjectArgs(common_name=host[:64]),
             dns_names=[host],
@@ -58,10 +59,10 @@ class Credentials(pulumi.ComponentResource):
         certificate = tls.LocallySignedCert(
             name,
             cert_request_pem=request.cert_request_pem,
-            ca_private_key_pem=self._ca_key.private_key_pem,
+            ca_private_key_pem=self._ca_key,
             ca_cert_pem=self._ca.cert_pem,
             allowed_uses=["digital_signature", "key_encipherment", "server_auth"],
             validity_period_hours=TEN_YEARS,
             opts=self._child,
         )
-        return pulumi.Output.secret(key.private_key_pem), certificate.cert_pem
+        return key, certificate.cert_pem

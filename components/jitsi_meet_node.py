@@ -45,6 +45,7 @@ class JitsiMeetNode(pulumi.ComponentResource):
         )
         wanted = {
             "image": args.image,
+            "locations": args.location,
             "signalingType": args.server_type,
             "user-data": pulumi.Output.unsecret(args.user_data.apply(_fingerprint)),
         }

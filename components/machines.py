@@ -8,28 +8,37 @@ import pulumi
 from components.credentials import Credentials
 from components.records import internal_name
 from components.settings import Settings
-from components.user_data import BridgeValues, SignalingValues, user_data
+from components.user_data import BridgeValues, SignalingValues, check_size, user_data
+
+SECRETS_OF_SIGNALING = (
+    "focus_password",
+    "jvb_password",
+    "ca_certificate",
+    "auth_certificate",
+    "auth_key",
+    "web_certificate",
+    "web_key",
+)
+SECRETS_OF_BRIDGE = ("jvb_password", "ca_certificate")
+
+
+def check_user_data(settings: Settings) -> None:
+    """Refuse settings whose user-data would be too large, before anything is made (pulumi.RunError)."""
+    check_size(signaling_values(settings, settings.locations[0], **dict.fromkeys(SECRETS_OF_SIGNALING, "")))
+    for location in settings.locations:
+        check_size(bridge_values(settings, location, **dict.fromkeys(SECRETS_OF_BRIDGE, "")))
 
 
 def signaling_user_data(settings: Settings, credentials: Credentials, location: str) -> pulumi.Output[str]:
     """What a shard's server in `location` boots from; secret."""
-    return pulumi.Output.all(
-        focus_password=credentials.focus_password,
-        jvb_password=credentials.jvb_password,
-        ca_certificate=credentials.ca_certificate,
-        auth_certificate=credentials.auth_certificate,
-        auth_key=credentials.auth_key,
-        web_certificate=credentials.web_certificate,
-        web_key=credentials.web_key,
-    ).apply(lambda secrets: user_data(signaling_values(settings, location, **secrets)))
+    known = {name: getattr(credentials, name) for name in SECRETS_OF_SIGNALING}
+    return pulumi.Output.all(**known).apply(lambda secrets: user_data(signaling_values(settings, location, **secrets)))
 
 
 def bridge_user_data(settings: Settings, credentials: Credentials, location: str) -> pulumi.Output[str]:
     """What every bridge in `location` boots from; secret."""
-    return pulumi.Output.all(
-        jvb_password=credentials.jvb_password,
-        ca_certificate=credentials.ca_certificate,
-    ).apply(lambda secrets: user_data(bridge_values(settings, location, **secrets)))
+    known = {name: getattr(credentials, name) for name in SECRETS_OF_BRIDGE}
+    return pulumi.Output.all(**known).apply(lambda secrets: user_data(bridge_values(settings, location, **secrets)))
 
 
 def signaling_values(settings: Settings, location: str, **secrets: str) -> SignalingValues:

@@ -13,7 +13,8 @@ class ServerArgs:
     """One server to be made.
 
     `rank` counts the servers of one role in one location from 0 and never changes for a server: the cloud spreads
-    servers over hardware by it. `generation` set means that changes of texts, type and image wait until it is raised.
+    servers over hardware by it. `generation` set means that changes of text, type, image and location wait until it is
+    raised.
     """
 
     role: Role
@@ -28,12 +29,12 @@ class ServerArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A server as the rest of the cluster sees it; the addresses are known once it exists."""
+    """A server as it is, which a waiting change can make differ from the settings; known once it exists."""
 
     name: str
     role: Role
-    location: str
-    server_type: str
+    location: pulumi.Output[str]
+    server_type: pulumi.Output[str]
     placement_group: pulumi.Output[str]
     public_ipv4: pulumi.Output[str]
     public_ipv6: pulumi.Output[str]

@@ -79,8 +79,8 @@ class HetznerCloud(pulumi.ComponentResource):
         return Server(
             name=name,
             role=args.role,
-            location=args.location,
-            server_type=args.server_type,
+            location=server.location,
+            server_type=server.server_type,
             placement_group=group.name,
             public_ipv4=server.ipv4_address,
             public_ipv6=server.ipv6_address,
@@ -99,13 +99,15 @@ class HetznerCloud(pulumi.ComponentResource):
         if args.generation is None:
             return common
         waits = pulumi.ResourceOptions(
-            ignore_changes=["userData", "serverType", "image"], replacement_trigger=args.generation
+            ignore_changes=["userData", "serverType", "image", "location"], replacement_trigger=args.generation
         )
         return pulumi.ResourceOptions.merge(common, waits)
 
     def _placement_group(self, args: ServerArgs) -> hcloud.PlacementGroup:
         """The group that the server's rank falls into, made when its first server needs it."""
-        name = f"{args.role}-{args.location}-{args.rank // SERVERS_PER_GROUP + 1}"
+        # A server whose changes wait keeps its group, also when the location in the settings is another one already.
+        place = f"-{args.location}" if args.generation is None else ""
+        name = f"{args.role}{place}-{args.rank // SERVERS_PER_GROUP + 1}"
         if name not in self._groups:
             self._groups[name] = hcloud.PlacementGroup(
                 name, type="spread", labels=self._labels, opts=pulumi.ResourceOptions(parent=self)

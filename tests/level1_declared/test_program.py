@@ -55,7 +55,7 @@ def test_a_changed_setting_changes_what_is_declared(key: str) -> None:
 def test_a_signaling_node_waits_for_its_generation_and_a_bridge_does_not() -> None:
     declared = declare()
     shard, bridge = declared.one("Server", "shard-1").options, declared.one("Server", "bridge-1").options
-    assert {"userData", "serverType", "image"} <= set(shard.ignoreChanges)
+    assert {"userData", "serverType", "image", "location"} <= set(shard.ignoreChanges)
     assert list(bridge.ignoreChanges) == ["sshKeys"]
     assert shard.HasField("replacement_trigger")
     assert not bridge.HasField("replacement_trigger")
