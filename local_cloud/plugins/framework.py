@@ -39,7 +39,7 @@ class FrameworkResource(Resource):
 
     def read(self, call: Call, id: str, olds: Values, inputs: Values) -> tuple[Values, Values] | None:
         """Nothing to ask anybody: the state is all there is."""
-        return self.sealed(olds), inputs
+        return self.sealed(olds), self.sealed(inputs)
 
     def sealed(self, values: Values) -> Values:
         """The same values, with the mark of a secret on the sensitive ones."""

@@ -116,7 +116,8 @@ class Certificate(TlsResource):
 
     def read(self, call: Call, id: str, olds: Values, inputs: Values) -> tuple[Values, Values] | None:
         due = _due(olds.get("validityEndTime"), olds.get("earlyRenewalHours", 0))
-        return self.sealed({**olds, "readyForRenewal": due or olds.get("readyForRenewal", False)}), inputs
+        outputs = {**olds, "readyForRenewal": due or olds.get("readyForRenewal", False)}
+        return self.sealed(outputs), self.sealed(inputs)
 
     def update(self, call: Call, id: str, olds: Values, news: Values) -> Values:
         """Only `earlyRenewalHours` gets here: the certificate stays."""
