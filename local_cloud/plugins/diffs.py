@@ -38,6 +38,10 @@ class Diff:
     detailed: bool = True
     delete_first: bool = False
 
+    def changes_of(self, key: str) -> dict[str, Change]:
+        """Return the changed paths of one property."""
+        return {path: change for path, change in self.changes.items() if top(path) == key}
+
     def message(self) -> provider_pb2.DiffResponse:
         """Return the answer to the engine."""
         kinds = provider_pb2.PropertyDiff

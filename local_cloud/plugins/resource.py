@@ -76,7 +76,6 @@ class Resource:
     """The input that gets `<logical name>-<7 hex>` when the program leaves it out."""
     bridged: ClassVar[bool] = True
     """Made with Terraform's older SDK: `__defaults` in inputs, detailed diffs, `stables`; else its plugin framework."""
-    extra_stables: ClassVar[tuple[str, ...]] = ()
     touched: ClassVar[tuple[str, ...]] = ()
     """Computed outputs that every update changes; a diff of a resource that is not `bridged` names them."""
 
@@ -115,9 +114,15 @@ class Resource:
         return diffs.Diff(
             changes,
             touched=() if self.bridged else self.touched,
-            fixed=(*self._fixed(), *self.extra_stables) if self.bridged else (),
+            fixed=self._fixed() if self.bridged else (),
             detailed=self.bridged,
+            delete_first=self.bridged and self._name_stays(olds, news),
         )
+
+    def _name_stays(self, olds: Values, news: Values) -> bool:
+        """Tell whether a name chosen by the program, unique at the provider, would be needed twice at a time."""
+        key = self.autoname
+        return key is not None and key not in news.get("__defaults", []) and olds.get(key) == news.get(key)
 
     def _fixed(self) -> tuple[str, ...]:
         return tuple(key for key, declared in self.inputs.items() if declared.replaces)
