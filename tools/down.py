@@ -1,11 +1,9 @@
 """`make down`: destroy the stack `dev`, then stop the embedded cloud."""
 
-import subprocess
-import sys
 
+from tools import command
 from tools.engine import plugins
 from tools.engine.install import install
-from tools.engine.pin import RefusedError
 from tools.say import say
 from tools.up import STACK, embedded_cloud, pulumi, stack_exists
 
@@ -23,9 +21,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except RefusedError as error:
-        sys.exit(str(error))
-    except subprocess.CalledProcessError as error:
-        sys.exit(error.returncode)
+    command.run(main)

@@ -38,6 +38,7 @@ def pip_install(checkout: Path, environment: Path) -> None:
         "install",
         "--quiet",
         "--disable-pip-version-check",
+        "--use-pep517",
     ]
     subprocess.run([*command, "-c", checkout / "constraints.txt", *requirements(checkout)], check=True)
 

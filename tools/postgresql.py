@@ -9,10 +9,9 @@ from tools.say import Progress, say
 
 
 def programs() -> Path | None:
-    """The folder with `initdb` and `postgres`; Debian keeps them off PATH, one folder for each major version."""
+    """The folder with `initdb` and `postgres`: Debian keeps them off PATH, one folder for each major version."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda file: int(file.parent.parent.name))
-    on_path = shutil.which("initdb")
-    return found[-1].parent if found else Path(on_path).parent if on_path else None
+    return found[-1].parent if found else None
 
 
 def install() -> None:

@@ -3,18 +3,15 @@
 import os
 import sys
 
-from tools import postgresql
+from tools import command, postgresql
 from tools.engine import plugins
 from tools.engine.install import install
-from tools.engine.pin import CHECKOUT, RefusedError
+from tools.engine.pin import CHECKOUT
 
 
 def main() -> None:
     """Ends as pytest, with its closing line and its exit status."""
-    try:
-        plugins.install(install(), with_doubles=False)
-    except RefusedError as error:
-        sys.exit(str(error))
+    plugins.install(install(), with_doubles=False)
     postgresql.install()
     sys.stdout.flush()
     os.chdir(CHECKOUT)
@@ -22,4 +19,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -7,15 +7,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tools import command
 from tools.engine.environment import ordinary
 from tools.engine.install import Engine, install
-from tools.engine.pin import CHECKOUT, RefusedError
+from tools.engine.pin import CHECKOUT
 
 
 def described(engine: Engine, stack: str) -> dict[str, Any]:
     """The output `cluster` (docs/cluster.schema.json); raises CalledProcessError when there is none."""
-    command: list[str | Path] = [engine.pulumi, "stack", "output", "cluster", "--json", "--stack", stack]
-    done = subprocess.run(command, cwd=CHECKOUT, env=ordinary(engine), check=True, stdout=subprocess.PIPE, text=True)
+    asked: list[str | Path] = [engine.pulumi, "stack", "output", "cluster", "--json", "--stack", stack]
+    done = subprocess.run(asked, cwd=CHECKOUT, env=ordinary(engine), check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -35,11 +36,8 @@ def table(cluster: dict[str, Any]) -> str:
 
 def main() -> None:
     """`python -m tools.show [stack]`."""
-    try:
-        print(table(described(install(), sys.argv[1] if len(sys.argv) > 1 else os.environ.get("STACK", "dev"))))
-    except RefusedError as error:
-        sys.exit(str(error))
+    print(table(described(install(), sys.argv[1] if len(sys.argv) > 1 else os.environ.get("STACK", "dev"))))
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import yaml
 
-from tools import show
+from tools import command, show
 from tools.engine import on_path, plugins
 from tools.engine.environment import ordinary
 from tools.engine.install import Engine, install
-from tools.engine.pin import CHECKOUT, RefusedError
+from tools.engine.pin import CHECKOUT
 from tools.say import say
 
 STACK = "dev"
@@ -19,8 +19,8 @@ STACK = "dev"
 
 def stack_exists(engine: Engine) -> bool:
     """Whether the backend that the user has chosen, or Pulumi.yaml, holds the stack."""
-    command: list[str | Path] = [engine.pulumi, "stack", "ls", "--json"]
-    done = subprocess.run(command, cwd=CHECKOUT, env=ordinary(engine), check=True, stdout=subprocess.PIPE, text=True)
+    asked: list[str | Path] = [engine.pulumi, "stack", "ls", "--json"]
+    done = subprocess.run(asked, cwd=CHECKOUT, env=ordinary(engine), check=True, stdout=subprocess.PIPE, text=True)
     return any(stack["name"].rsplit("/")[-1] == STACK for stack in json.loads(done.stdout))
 
 
@@ -38,13 +38,13 @@ def select_stack(engine: Engine) -> None:
 
 def pulumi(engine: Engine, *arguments: str) -> None:
     """Run the engine on this checkout, its output to the person at the terminal; raises CalledProcessError."""
-    command: list[str | Path] = [engine.pulumi, "--non-interactive", *arguments]
-    subprocess.run(command, cwd=CHECKOUT, env=ordinary(engine), check=True)
+    asked: list[str | Path] = [engine.pulumi, "--non-interactive", *arguments]
+    subprocess.run(asked, cwd=CHECKOUT, env=ordinary(engine), check=True)
 
 
-def embedded_cloud(command: str) -> None:
+def embedded_cloud(order: str) -> None:
     """Start (`up`) or stop (`down`) it; both do nothing when that is done already."""
-    subprocess.run([sys.executable, "-m", "local_cloud", command], cwd=CHECKOUT, check=True)
+    subprocess.run([sys.executable, "-m", "local_cloud", order], cwd=CHECKOUT, check=True)
 
 
 def main() -> None:
@@ -60,9 +60,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except RefusedError as error:
-        sys.exit(str(error))
-    except subprocess.CalledProcessError as error:
-        sys.exit(error.returncode)
+    command.run(main)

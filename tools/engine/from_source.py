@@ -63,4 +63,4 @@ def _build(go: Path, module: Path, package: str, to: Path, environment: dict[str
 
 
 def _run(command: list[str | Path], folder: Path, environment: dict[str, str]) -> str:
-    return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout

@@ -13,12 +13,15 @@ from tools.say import Progress
 OLDEST = (1, 25, 11)
 """What the engine's go.mod asks for; Debian 12 and 13 have older ones."""
 
+PLACES = ("/usr/local/go/bin/go",)
+"""Where Go's own installer puts it, without putting it on PATH."""
+
 WHEEL = Path(__file__).with_name("go-toolchain.txt")
 
 
 def installed() -> Path | None:
     """The `go` of this machine, if its version will do."""
-    for candidate in (shutil.which("go"), "/usr/local/go/bin/go"):
+    for candidate in (shutil.which("go"), *PLACES):
         if candidate and os.access(candidate, os.X_OK) and version(Path(candidate)) >= OLDEST:
             return Path(candidate)
     return None

@@ -38,7 +38,10 @@ def real(plugin: Plugin, home: Path) -> Path | None:
 
 
 def install(engine: Engine, with_doubles: bool = True) -> None:
-    """Get what is missing, and say for each plugin which one it is; raises nothing when the site is out of reach."""
+    """Get what is missing, and say for each plugin which one it is; raises nothing when the site is out of reach.
+
+    Without `with_doubles` the user's Pulumi home gets none: the tests have theirs in homes of their own.
+    """
     home, plugins = pulumi_home(), wanted()
     missing = [plugin for plugin in plugins if real(plugin, home) is None]
     with alone(home / "plugins" / ".jitsi-fleet.lock", "plugins"):
@@ -47,12 +50,14 @@ def install(engine: Engine, with_doubles: bool = True) -> None:
             where = real(plugin, home)
             if where is not None:
                 say("plugin", f"{plugin}: real ({where})")
-            elif with_doubles and doubles.exists(plugin):
+            elif not doubles.exists(plugin):
+                say("plugin", f"{plugin}: not here, and it has no double")
+            elif not with_doubles:
+                say("plugin", f"{plugin}: double")
+            else:
                 _clear_interrupted(home / "plugins" / plugin.folder)
                 changed = doubles.place(plugin, home / "plugins")
                 say("plugin", f"{plugin}: double{', installed' if changed else ''}")
-            else:
-                say("plugin", f"{plugin}: not here")
     if why_not:
         say("plugin", f"the real ones could not be downloaded ({why_not})")
 
