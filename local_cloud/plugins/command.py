@@ -93,7 +93,7 @@ def _run(call: Call, inputs: Values, command: Any, previous: Values) -> Values:
             reveal(command),
             stdin=plain.get("stdin"),
             environment=environment,
-            log=lambda line: call.log("info", line),
+            log=call.log,
             cancelled=call.cancelled,
         )
     except ssh.CommandError as error:

@@ -133,9 +133,11 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def _log(self, urn: str, severity: str, text: str) -> None:
+        """Tell the engine; severity `status` shows beside the running step only and is not kept."""
         if self.engine is not None:
-            level = engine_pb2.LogSeverity.Value(severity.upper())
-            self.engine.Log(engine_pb2.LogRequest(severity=level, message=text, urn=urn))
+            passing = severity == "status"
+            level = engine_pb2.LogSeverity.Value("INFO" if passing else severity.upper())
+            self.engine.Log(engine_pb2.LogRequest(severity=level, message=text, urn=urn, ephemeral=passing))
 
 
 def _logical(urn: str) -> str:

@@ -20,7 +20,8 @@ from typing import Any
 
 import asyncssh
 
-Log = Callable[[str], None]
+Log = Callable[[str, str], None]
+"""log(severity, text), as in `resource.Call`."""
 
 FIRST_DELAY_SECONDS = 0.1
 BACKOFF = 1.5
@@ -48,7 +49,10 @@ def run(
     log: Log,
     cancelled: threading.Event,
 ) -> Output:
-    """Run `command` on the host of `connection`; every line it writes goes to `log`. Raises CommandError."""
+    """Run `command` on the host of `connection`. Raises CommandError.
+
+    Every line that it writes goes to `log`, failed dials as `status`.
+    """
     return asyncio.run(_run(connection, command, stdin, environment or {}, log, cancelled))
 
 
@@ -87,7 +91,7 @@ async def _collect(reader: asyncssh.SSHReader[str], both: list[str], log: Log) -
     async for line in reader:
         lines.append(line)
         both.append(line)
-        log(line.rstrip("\n"))
+        log("info", line.rstrip("\n"))
     return "".join(lines)
 
 
@@ -112,7 +116,7 @@ async def _dial(connection: Mapping[str, Any], log: Log, cancelled: threading.Ev
         try:
             return await asyncio.wait_for(asyncssh.connect(**options), connection["perDialTimeout"] or None)
         except (OSError, asyncssh.Error, TimeoutError) as error:
-            log(f"Dial {attempt}/{limit if limit >= 0 else 'inf'} failed: retrying")
+            log("status", f"Dial {attempt}/{limit if limit >= 0 else 'inf'} failed: retrying")
             if 0 <= limit <= attempt:
                 raise CommandError(f"after {attempt} failed attempts: {_reason(error, connection)}") from error
         if cancelled.is_set():

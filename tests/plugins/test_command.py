@@ -138,11 +138,11 @@ def test_dialling_ends_at_its_limit_with_the_recorded_words(plugin: Plugin, clos
 
 
 def test_every_failed_dial_is_shown(closed_port: int) -> None:
-    shown: list[str] = []
+    shown: list[tuple[str, str]] = []
     connection = {"host": "127.0.0.1", "port": closed_port, "user": "root", "dialErrorLimit": 2, "perDialTimeout": 1}
     with pytest.raises(ssh.CommandError):
-        ssh.run(connection, "true", log=shown.append, cancelled=threading.Event())
-    assert shown == ["Dial 1/2 failed: retrying", "Dial 2/2 failed: retrying"]
+        ssh.run(connection, "true", log=lambda *said: shown.append(said), cancelled=threading.Event())
+    assert shown == [("status", "Dial 1/2 failed: retrying"), ("status", "Dial 2/2 failed: retrying")]
 
 
 def test_a_host_that_accepts_and_stays_silent_holds_a_dial_no_longer_than_its_time(plugin: Plugin) -> None:
@@ -160,7 +160,7 @@ def test_dialling_without_a_limit_ends_when_the_engine_cancels(closed_port: int)
     connection = {"host": "127.0.0.1", "port": closed_port, "user": "root", "dialErrorLimit": -1, "perDialTimeout": 1}
     threading.Timer(0.5, cancelled.set).start()
     with pytest.raises(ssh.CommandError, match="context canceled"):
-        ssh.run(connection, "true", log=lambda _: None, cancelled=cancelled)
+        ssh.run(connection, "true", log=lambda *_: None, cancelled=cancelled)
 
 
 def test_a_host_that_comes_back_between_dials_is_reached(plugin: Plugin, closed_port: int) -> None:
