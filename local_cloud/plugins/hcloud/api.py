@@ -119,7 +119,7 @@ class Api:
 
 def one(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Return the thing of an answer of the form {"server": {...}, ...}."""
-    kinds = ("server", "network", "firewall", "placement_group", "ssh_key", "primary_ip", "server_type", "image")
+    kinds = ("server", "network", "firewall", "placement_group", "ssh_key", "server_type", "image")
     thing: dict[str, Any] = next(answer[kind] for kind in kinds if kind in answer)
     return thing
 
