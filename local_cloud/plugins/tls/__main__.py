@@ -1,7 +1,8 @@
 """Start the double: `python -m local_cloud.plugins.tls [flags] <engine address>`."""
 
 from local_cloud.plugins.provider import Provider, serve
-from local_cloud.plugins.tls.resources import CertRequest, LocallySignedCert, PrivateKey, SelfSignedCert
+from local_cloud.plugins.tls.resources import CertRequest, PrivateKey
+from local_cloud.plugins.tls.signed import LocallySignedCert, SelfSignedCert
 
 
 class TlsProvider(Provider):
