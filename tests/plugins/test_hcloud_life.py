@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from local_cloud.plugins.hcloud.hcloud_provider import HcloudProvider
 from local_cloud.plugins.hcloud.server import hashed
 from local_cloud.plugins.values import Values
-from local_cloud.process import Handle, start
+from local_cloud.process import LocalCloud, start
 from tests.plugins.conversation import Plugin, running
 
 TYPES = {
@@ -47,7 +47,7 @@ class Engine:
     """The engine's part: Check before Create and Update, and what the API saw meanwhile."""
 
     plugin: Plugin
-    cloud: Handle
+    cloud: LocalCloud
 
     def create(self, kind: str, logical: str, /, **news: object) -> Made:
         urn = f"urn:pulumi:dev::p::{TYPES[kind]}::{logical}"
@@ -88,14 +88,14 @@ class Engine:
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handle]:
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     handle = start(Path(tmp_path_factory.mktemp("cloud")), action_seconds=0.02)
     yield handle
     handle.stop()
 
 
 @pytest.fixture
-def engine(cloud: Handle) -> Iterator[Engine]:
+def engine(cloud: LocalCloud) -> Iterator[Engine]:
     cloud.admin.reset()
     with running(HcloudProvider()) as plugin:
         config = {"endpoint": cloud.hetzner_url, "token": "t" * 64, "pollInterval": "150ms"}
