@@ -1,7 +1,8 @@
 """Hetzner Cloud: network, firewalls, placement groups and servers.
 
 The private network is a resource of its own per server (`ServerNetwork`): an inline one that failed half way is never
-noticed again. A change of server type is a replacement: the plugin would power off every server at once.
+noticed again. A change of server type or placement group is a replacement: for the first the plugin would power off
+every server at once, the second it refuses while a server runs.
 """
 
 from collections.abc import Mapping
@@ -93,7 +94,7 @@ class HetznerCloud(pulumi.ComponentResource):
             parent=parent,
             depends_on=[self._subnets[args.role]],
             ignore_changes=["sshKeys"],
-            replace_on_changes=["serverType"],
+            replace_on_changes=["serverType", "placementGroupId"],
             protect=args.protect,
         )
         if args.generation is None:

@@ -6,7 +6,6 @@
 
 import hashlib
 import json
-import os
 import secrets
 import shutil
 import subprocess
@@ -19,10 +18,9 @@ from typing import Any
 
 import cloudflare
 import hcloud
-import requests
 import yaml
-from local_cloud.process import LocalCloud, start
 
+from local_cloud.process import LocalCloud, start
 from tools.engine.environment import hermetic
 
 CHECKOUT = Path(__file__).parents[2]
@@ -69,22 +67,20 @@ class Run:
 class Workshop:
     folder: Path
     cloud: LocalCloud
+    environment: dict[str, str]
     hetzner_token: str = field(default_factory=lambda: secrets.token_hex(32))
     cloudflare_token: str = field(default_factory=lambda: secrets.token_hex(20))
-    backend: str = ""
 
     @classmethod
     def open(cls, folder: Path, *, action_seconds: float = 0.05) -> "Workshop":
-        cloud = start(folder / "cloud", action_seconds=action_seconds)
         (folder / "state").mkdir()
-        return cls(folder, cloud, backend=f"file://{folder / 'state'}")
+        environment = hermetic(folder / "home", f"file://{folder / 'state'}")
+        # The engine writes its events to a file only where its debugging commands are on.
+        environment["PULUMI_DEBUG_COMMANDS"] = "true"
+        return cls(folder, start(folder / "cloud", action_seconds=action_seconds), environment)
 
     def close(self) -> None:
         self.cloud.stop()
-
-    def environment(self) -> dict[str, str]:
-        env = hermetic(self.folder / "home", self.backend)
-        return {**env, "PULUMI_CONFIG_PASSPHRASE": "only for this test", "PULUMI_DEBUG_COMMANDS": "true"}
 
     def stack(self, name: str = "test", **config: Any) -> "Stack":
         return Stack(self, name, config)
@@ -106,11 +102,7 @@ class Workshop:
 
     def fault(self, method: str, path: str, fault: Mapping[str, Any], *, nth: int, times: int = 1) -> None:
         """Let calls fail from the nth matching one on (docs/local-cloud.md, faults)."""
-        body = {"match": {"method": method, "path": path}, "fault": dict(fault), "nth": nth, "times": times}
-        requests.post(f"{self.cloud.admin_url}/faults", json=body, timeout=10).raise_for_status()
-
-    def clear_faults(self) -> None:
-        requests.delete(f"{self.cloud.admin_url}/faults", timeout=10).raise_for_status()
+        self.cloud.admin.fault(match={"method": method, "path": path}, fault=dict(fault), nth=nth, times=times)
 
     @property
     def _hetzner(self) -> hcloud.Client:
@@ -176,7 +168,7 @@ class Stack:
     def recover(self) -> subprocess.CompletedProcess[str]:
         """What the README says to do after a killed engine."""
         command = [sys.executable, "-m", "tools.recover", "--stack", self.name]
-        env = {**self.environment(), "PYTHONPATH": str(CHECKOUT)}
+        env = {**self.workshop.environment, "PYTHONPATH": str(CHECKOUT)}
         return subprocess.run(command, cwd=self.folder, env=env, check=True, text=True, capture_output=True)
 
     def outputs(self) -> dict[str, Any]:
@@ -192,9 +184,9 @@ class Stack:
         """Run a command that applies or previews; its steps come from the engine's own event log."""
         events = self.folder / "events.jsonl"
         events.unlink(missing_ok=True)
-        before = self.workshop.cloud.calls()
+        before = len(self.workshop.cloud.admin.log())
         result = self.pulumi(*command, "--event-log", str(events), "--color", "never")
-        calls = self.workshop.cloud.calls()[len(before) :]
+        calls = self.workshop.cloud.admin.log()[before:]
         return Run(
             status=result.returncode,
             text=result.stdout + result.stderr,
@@ -204,7 +196,12 @@ class Stack:
 
     def pulumi(self, *command: str, check: bool = False) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*command), cwd=self.folder, env=self.environment(), check=check, text=True, capture_output=True
+            self.command(*command),
+            cwd=self.folder,
+            env=self.workshop.environment,
+            check=check,
+            text=True,
+            capture_output=True,
         )
 
     def start(self, *command: str) -> subprocess.Popen[str]:
@@ -212,7 +209,7 @@ class Stack:
         return subprocess.Popen(
             self.command(*command),
             cwd=self.folder,
-            env=self.environment(),
+            env=self.workshop.environment,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -221,12 +218,9 @@ class Stack:
 
     def command(self, *command: str) -> list[str]:
         stack = [] if command[:2] == ("stack", "init") else ["--stack", self.name]
-        pulumi = shutil.which("pulumi", path=self.environment()["PATH"])
+        pulumi = shutil.which("pulumi", path=self.workshop.environment["PATH"])
         assert pulumi, "no pulumi: run `make test`, it installs one"
         return [pulumi, *command, *stack, "--non-interactive"]
-
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, **self.workshop.environment()}
 
 
 def zone_id(zone: str) -> str:

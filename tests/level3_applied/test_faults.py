@@ -50,7 +50,7 @@ def test_a_cut_connection_leaves_no_orphan(workshop: Workshop) -> None:
     workshop.fault("POST", "/servers$", {"cut": True}, nth=1, times=6)
     stack.configure(bridges=3)
     assert stack.up().status != 0
-    workshop.clear_faults()
+    workshop.cloud.admin.clear_faults()
     _converges(workshop, stack)
 
 

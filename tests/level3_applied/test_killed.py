@@ -27,7 +27,7 @@ def _kill_after(stack: Stack, calls: int) -> None:
     """Start an up and kill the engine, the language host and the plugins once the cloud has seen `calls` calls."""
     process = stack.start("up", "--yes", "--skip-preview")
     deadline = time.monotonic() + 60
-    while len(stack.workshop.cloud.calls()) < calls and process.poll() is None and time.monotonic() < deadline:
+    while len(stack.workshop.cloud.admin.log()) < calls and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -39,7 +39,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_of_two_ups_at_once_on_one_stack_one_is_refused(workshop: Workshop, database: str) -> None:
-    workshop.backend = database
+    workshop.environment["PULUMI_BACKEND_URL"] = database
     stack = workshop.stack(bridges=2)
     with ThreadPoolExecutor(2) as pool:
         runs = list(pool.map(lambda _: stack.pulumi("up", "--yes", "--skip-preview"), range(2)))
