@@ -95,6 +95,7 @@ def _run(call: Call, inputs: Values, command: Any, previous: Values) -> Values:
             environment=environment,
             log=call.log,
             cancelled=call.cancelled,
+            dial_seconds=call.timeout,
         )
     except ssh.CommandError as error:
         raise ProviderError(str(error)) from error

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,23 +50,35 @@ def run(
     environment: Mapping[str, str] | None = None,
     log: Log,
     cancelled: threading.Event,
+    dial_seconds: float = 0,
 ) -> Output:
     """Run `command` on the host of `connection`. Raises CommandError.
 
-    Every line that it writes goes to `log`, failed dials as `status`.
+    Every line that it writes goes to `log`, failed dials as `status`. `dial_seconds` bounds all dials together (0: not
+    at all), never the running command.
     """
-    return asyncio.run(_run(connection, command, stdin, environment or {}, log, cancelled))
+    dialling = _Dialling(connection, log, cancelled, time.monotonic() + dial_seconds if dial_seconds else math.inf)
+    return asyncio.run(_run(dialling, command, stdin, environment or {}))
 
 
-async def _run(
-    connection: Mapping[str, Any],
-    command: str,
-    stdin: str | None,
-    environment: Mapping[str, str],
-    log: Log,
-    cancelled: threading.Event,
-) -> Output:
-    client = await _dial(connection, log, cancelled)
+@dataclass(frozen=True)
+class _Dialling:
+    connection: Mapping[str, Any]
+    log: Log
+    cancelled: threading.Event
+    deadline: float
+    """By time.monotonic()."""
+
+    def over(self) -> str | None:
+        """Why no further dial may follow, in Go's words."""
+        if self.cancelled.is_set():
+            return "context canceled"
+        return "context deadline exceeded" if time.monotonic() > self.deadline else None
+
+
+async def _run(dialling: _Dialling, command: str, stdin: str | None, environment: Mapping[str, str]) -> Output:
+    log = dialling.log
+    client = await _dial(dialling)
     both: list[str] = []
     try:
         async with client:
@@ -106,8 +120,9 @@ def _ending(process: asyncssh.SSHClientProcess[str]) -> str | None:
     return f"Process exited with status {process.exit_status}" if process.exit_status else None
 
 
-async def _dial(connection: Mapping[str, Any], log: Log, cancelled: threading.Event) -> asyncssh.SSHClientConnection:
-    """Connect, at most `dialErrorLimit` times (-1: until it works or the engine cancels)."""
+async def _dial(dialling: _Dialling) -> asyncssh.SSHClientConnection:
+    """Connect, at most `dialErrorLimit` times (-1: until it works, or the engine cancels, or the time is over)."""
+    connection = dialling.connection
     limit = int(connection["dialErrorLimit"])
     options = _options(connection)
     attempt, delay = 0, FIRST_DELAY_SECONDS
@@ -116,11 +131,10 @@ async def _dial(connection: Mapping[str, Any], log: Log, cancelled: threading.Ev
         try:
             return await asyncio.wait_for(asyncssh.connect(**options), connection["perDialTimeout"] or None)
         except (OSError, asyncssh.Error, TimeoutError) as error:
-            log("status", f"Dial {attempt}/{limit if limit >= 0 else 'inf'} failed: retrying")
-            if 0 <= limit <= attempt:
-                raise CommandError(f"after {attempt} failed attempts: {_reason(error, connection)}") from error
-        if cancelled.is_set():
-            raise CommandError(f"after {attempt} failed attempts: context canceled")
+            dialling.log("status", f"Dial {attempt}/{limit if limit >= 0 else 'inf'} failed: retrying")
+            reason = _reason(error, connection) if 0 <= limit <= attempt else dialling.over()
+            if reason:
+                raise CommandError(f"after {attempt} failed attempts: {reason}") from error
         await asyncio.sleep(delay)
         delay = min(delay * BACKOFF, LONGEST_DELAY_SECONDS)
 

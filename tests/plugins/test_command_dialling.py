@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Iterator
 
+import grpc  # type: ignore[import-untyped]
 import pytest
 
 from local_cloud.plugins import ssh
 from local_cloud.plugins.command import CommandProvider
 from tests.plugins.conversation import Plugin, running
 from tests.plugins.ssh_server import SshServer, serving
-from tests.plugins.test_command import create, refusal
+from tests.plugins.test_command import URN, create, refusal
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,14 @@ def test_dialling_without_a_limit_ends_when_the_engine_cancels(closed_port: int)
     threading.Timer(0.5, cancelled.set).start()
     with pytest.raises(ssh.CommandError, match="context canceled"):
         ssh.run(connection, "true", log=lambda *_: None, cancelled=cancelled)
+
+
+def test_a_custom_timeout_ends_the_dialling(plugin: Plugin, closed_port: int) -> None:
+    state = create(
+        plugin, {"connection": {"host": "127.0.0.1", "port": closed_port, "dialErrorLimit": -1}, "delete": "x"}
+    )
+    with pytest.raises(grpc.RpcError, match="context deadline exceeded"):
+        plugin.call("Delete", {"urn": URN, "id": "drain-1", "properties": state, "timeout": 0.5})
 
 
 def test_a_host_that_comes_back_between_dials_is_reached(plugin: Plugin, closed_port: int) -> None:
