@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from . import paths, process
-from .server import InUse, serve
+from .server import InUseError, serve
 
 
 def main() -> int:
@@ -13,7 +13,7 @@ def main() -> int:
     state = options.state.resolve()
     try:
         return int(options.run(options, state))
-    except (process.NotStarted, InUse) as error:
+    except (process.NotStartedError, InUseError) as error:
         print(f"local_cloud: {error}", file=sys.stderr)
         return 1
 

@@ -34,7 +34,7 @@ class Answer:
         return b"" if self.body is None else json.dumps(self.body, ensure_ascii=False).encode()
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """An error that an API answers with."""
 
     def answer(self) -> Answer:

@@ -1,4 +1,4 @@
-"""Faults on demand: which call fails, and how. docs/local-cloud.md has the table. Kept in memory until the server ends."""
+"""Faults on demand: which call fails, and how (table: docs/local-cloud.md). Kept in memory until the server ends."""
 
 import random
 import re
@@ -15,7 +15,7 @@ class Strict(BaseModel):
 class Match(Strict):
     """Every field that is given must fit; `path` is a regular expression searched in the path below the API's base."""
 
-    api: Literal["hetzner", "cloudflare", "kms"] | None = None
+    api: Literal["hetzner", "cloudflare"] | None = None
     method: str | None = None
     path: re.Pattern[str] = re.compile("")
     project: str | None = None

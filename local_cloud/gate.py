@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from . import connections
 from .apis import HETZNER, Api
-from .call import Answer, Call, Handler, Refusal
+from .call import Answer, Call, Handler, RefusalError
 from .faults import Fault, Faults
 from .hetzner import actions
 from .hetzner.rate_limit import RateLimit
@@ -23,8 +23,8 @@ class Gate:
         self.store, self.log, self.action_seconds = store, log, action_seconds
         self.faults, self.limit = Faults(), RateLimit(calls_per_hour)
 
-    async def serve(self, request: Request, api: Api, handler: Handler | Refusal) -> Response:
-        """Answer one call of an API; `handler` is a Refusal where no route fits."""
+    async def serve(self, request: Request, api: Api, handler: Handler | RefusalError) -> Response:
+        """Answer one call of an API; `handler` is a RefusalError where no route fits."""
         begun, path = time.perf_counter(), request.url.path.removeprefix(api.base)
         entry = {"api": api.name, "method": request.method, "path": path, "query": request.url.query}
         project, fault, headers = "", None, {}
@@ -34,7 +34,7 @@ class Gate:
                 headers = self.limit.take(project, time.time())
             fault = self.faults.strike(api.name, request.method, path, project)
             answer = await self._answer(request, api, project, handler, fault)
-        except Refusal as refusal:
+        except RefusalError as refusal:
             answer = refusal.answer()
             if project and api is HETZNER:
                 headers = self.limit.headers(project, time.time())
@@ -48,7 +48,7 @@ class Gate:
         return Response(answer.payload(), answer.status, {**kind, **headers, **answer.headers})
 
     async def _answer(
-        self, request: Request, api: Api, project: str, handler: Handler | Refusal, fault: Fault | None
+        self, request: Request, api: Api, project: str, handler: Handler | RefusalError, fault: Fault | None
     ) -> Answer:
         raw = await request.body()
         if fault is not None:
@@ -58,7 +58,7 @@ class Gate:
                 return replace(refused, headers=fault.headers)
             if fault.cut in (True, "before"):
                 return Answer(500)
-        if isinstance(handler, Refusal):
+        if isinstance(handler, RefusalError):
             raise handler
         now = time.time()
         with self.store.transaction():

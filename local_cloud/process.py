@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 PATIENCE = 20.0  # seconds until a start or a stop counts as failed
 
 
-class NotStarted(Exception):
+class NotStartedError(Exception):
     """The server ended, or did not answer in time; the message says why."""
 
 
@@ -56,7 +56,7 @@ class Admin:
 
 
 @dataclass(frozen=True)
-class Handle:
+class LocalCloud:
     """A running server."""
 
     state: Path
@@ -99,7 +99,7 @@ class Handle:
         limit = time.monotonic() + PATIENCE
         while _alive(self.pid):
             if time.monotonic() > limit:
-                raise NotStarted(f"process {self.pid} does not end")
+                raise NotStartedError(f"process {self.pid} does not end")
             time.sleep(0.02)
 
 
@@ -117,10 +117,10 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def running(state: Path) -> Handle | None:
+def running(state: Path) -> LocalCloud | None:
     """The server of this state folder, if one answers."""
     try:
-        handle = Handle(state, int((state / "port").read_text()), int((state / "pid").read_text()))
+        handle = LocalCloud(state, int((state / "port").read_text()), int((state / "pid").read_text()))
         os.kill(handle.pid, 0)
         handle.admin.status()
     except (OSError, ValueError):
@@ -128,7 +128,7 @@ def running(state: Path) -> Handle | None:
     return handle
 
 
-def start(state: Path, port: int = 0, action_seconds: float = 0.3, calls_per_hour: int = 3600) -> Handle:
+def start(state: Path, port: int = 0, action_seconds: float = 0.3, calls_per_hour: int = 3600) -> LocalCloud:
     """Start a server in a session of its own and wait until it answers; the running one, if there is one."""
     found = running(state)
     if found:
@@ -157,6 +157,6 @@ def start(state: Path, port: int = 0, action_seconds: float = 0.3, calls_per_hou
         if found:
             return found
         if process.poll() is not None:
-            raise NotStarted((state / "server.log").read_text(errors="replace").strip().rpartition("\n")[2])
+            raise NotStartedError((state / "server.log").read_text(errors="replace").strip().rpartition("\n")[2])
         time.sleep(0.05)
-    raise NotStarted(f"no answer within {PATIENCE:.0f} s; see {state / 'server.log'}")
+    raise NotStartedError(f"no answer within {PATIENCE:.0f} s; see {state / 'server.log'}")

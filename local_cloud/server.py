@@ -14,7 +14,7 @@ from .log import CallLog
 from .store import Store
 
 
-class InUse(Exception):
+class InUseError(Exception):
     """Another process has the state folder or the port."""
 
 
@@ -25,7 +25,7 @@ def serve(folder: Path, port: int, action_seconds: float, calls_per_hour: int) -
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InUse(f"another embedded cloud runs on {folder}") from error
+            raise InUseError(f"another embedded cloud runs on {folder}") from error
         listener = _listener(port)
         store, log = Store(folder), CallLog(folder)
         app = build(Gate(store, log, action_seconds, calls_per_hour))
@@ -47,6 +47,8 @@ def _listener(port: int) -> socket.socket:
     try:
         listener.bind(("127.0.0.1", port))
     except OSError as error:
-        raise InUse(f"port {port} of 127.0.0.1 is in use by another program; choose another with --port") from error
+        raise InUseError(
+            f"port {port} of 127.0.0.1 is in use by another program; choose another with --port"
+        ) from error
     listener.listen(128)
     return listener

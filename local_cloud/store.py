@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NU
 """
 
 
-class NameTaken(Exception):
+class NameTakenError(Exception):
     """Another object of this kind in this project has the name."""
 
 
@@ -45,26 +45,26 @@ class Store:
         self._db.execute("COMMIT")
 
     def insert(self, kind: str, project: str, name: str | None, doc: Doc) -> Doc:
-        """Store a new document and give it its id; raises NameTaken."""
+        """Store a new document and give it its id; raises NameTakenError."""
         try:
             row = self._db.execute(
                 "INSERT INTO objects (kind, project, name, doc) VALUES (?, ?, ?, ?)", (kind, project, name, "{}")
             )
         except sqlite3.IntegrityError as error:
-            raise NameTaken(name) from error
+            raise NameTakenError(name) from error
         created = {"id": row.lastrowid, **doc}
         self.put(kind, project, created, name)
         return created
 
     def put(self, kind: str, project: str, doc: Doc, name: str | None = None) -> None:
-        """Write a document back; `name` renames it. Raises NameTaken."""
+        """Write a document back; `name` renames it. Raises NameTakenError."""
         try:
             self._db.execute(
                 "UPDATE objects SET doc = ?, name = COALESCE(?, name) WHERE kind = ? AND project = ? AND id = ?",
                 (json.dumps(doc), name, kind, project, doc["id"]),
             )
         except sqlite3.IntegrityError as error:
-            raise NameTaken(name) from error
+            raise NameTakenError(name) from error
 
     def get(self, kind: str, project: str, key: int) -> Doc | None:
         return self._one("kind = ? AND project = ? AND id = ?", (kind, project, key))

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from ..call import Answer, Refusal
+from ..call import Answer, RefusalError
 from ..store import Doc
 
 
-class ApiError(Refusal):
+class ApiError(RefusalError):
     def __init__(self, status: int, code: int, message: str, chain: list[Doc] | None = None) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.chain = status, code, message, chain

@@ -17,7 +17,7 @@ LARGEST_COMMENT = 100  # characters, on a free plan
 
 
 def full_name(value: object, zone: str) -> str:
-    """The name in lower case with the zone; '@' is the zone itself, and a name of another zone gets this one's behind."""
+    """The name in lower case with the zone; '@' is the zone itself; a name of another zone gets this one's appended."""
     text = str(value or "").lower().rstrip(".")
     name = zone if text in ("@", zone) else text if text.endswith("." + zone) else f"{text}.{zone}"
     if not text or len(name) > 253 or not _is_name(name):

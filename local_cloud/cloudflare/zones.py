@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 
 from ..call import Answer, Call, Routes
-from ..store import Doc, NameTaken
+from ..store import Doc, NameTakenError
 from . import listing
 from .errors import ApiError, invalid, result
 
@@ -63,8 +63,19 @@ def view(zone: Doc) -> Doc:
         "tenant": {"id": None, "name": None},
         "tenant_unit": {"id": None},
         "permissions": ["#dns_records:edit", "#dns_records:read", "#zone:read"],
-        "plan": {"id": zone_id("free"), "name": "Free Website", "price": 0, "currency": "USD", "frequency": "", "legacy_id": "free", "is_subscribed": False, "can_subscribe": False, "legacy_discount": False, "externally_managed": False},
-    }  # fmt: skip
+        "plan": {
+            "id": zone_id("free"),
+            "name": "Free Website",
+            "price": 0,
+            "currency": "USD",
+            "frequency": "",
+            "legacy_id": "free",
+            "is_subscribed": False,
+            "can_subscribe": False,
+            "legacy_discount": False,
+            "externally_managed": False,
+        },
+    }
 
 
 def several(call: Call) -> Answer:
@@ -86,7 +97,7 @@ def create(call: Call) -> Answer:
     all_zones(call)
     try:
         return result(view(_add(call, name)))
-    except NameTaken as error:
+    except NameTakenError as error:
         raise invalid(1061, f"{name} already exists") from error
 
 

@@ -48,11 +48,13 @@ def choose(call: Call, network: Doc, location: str, ip: object, ip_range: object
     raise ApiError(422, "no_subnet_available", f"no subnet with a free IP in network zone {zone} is available")
 
 
-def aliases(call: Call, network: Doc, wanted: object, own: Iterable[str]) -> list[str]:
-    """Alias addresses, checked; `own` are those that the server may keep."""
+def aliases(
+    call: Call, network: Doc, wanted: object, own: Iterable[str], promised: Iterable[Address] = ()
+) -> list[str]:
+    """Alias addresses, checked; `own` are those that the server may keep, `promised` those that it gets otherwise."""
     if not isinstance(wanted, list):
         raise invalid("alias_ips", "must be a list of addresses")
-    taken = taken_addresses(call, network) - {Address(text) for text in own}
+    taken = (taken_addresses(call, network) - {Address(text) for text in own}).union(promised)
     chosen: list[str] = []
     for text in wanted:
         address = _asked_for(network, network["subnets"], taken, ipv4(text, "alias_ips"))

@@ -31,9 +31,7 @@ def attach(call: Call, server: Doc, wanted: Doc, *, pending: bool) -> Doc:
     interface = {
         "network": network["id"],
         "ip": str(ip),
-        "alias_ips": addresses.aliases(call, network, wanted.get("alias_ips") or [], [])
-        if wanted.get("alias_ips")
-        else [],
+        "alias_ips": addresses.aliases(call, network, wanted.get("alias_ips") or [], [], {ip}),
         "mac_address": "86:00:" + ":".join(f"{(number >> shift) & 255:02x}" for shift in (24, 16, 8, 0)),
         "pending": pending,
     }

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ..call import Call
-from ..store import Doc, NameTaken
+from ..store import Doc, NameTakenError
 from . import labels
 from .errors import taken
 from .validation import name, stored
@@ -13,7 +13,7 @@ def insert(call: Call, kind: str, doc: Doc) -> Doc:
     """Store a new named resource; its name must be free in the project."""
     try:
         return call.store.insert(kind, call.project, doc["name"], doc)
-    except NameTaken as error:
+    except NameTakenError as error:
         raise taken(f"{kind} name") from error
 
 
@@ -26,6 +26,6 @@ def renamed(call: Call, kind: str, check: Callable[[object], str] = name) -> Doc
         doc["labels"] = labels.checked(call.body["labels"])
     try:
         call.store.put(kind, call.project, doc, doc["name"])
-    except NameTaken as error:
+    except NameTakenError as error:
         raise taken(f"{kind} name") from error
     return doc

@@ -1,6 +1,6 @@
 """Errors as Hetzner Cloud's API reports them: HTTP status, code, message, details."""
 
-from ..call import Answer, Refusal
+from ..call import Answer, RefusalError
 from ..store import Doc
 
 STATUS = {  # code -> HTTP status, from Hetzner's own description of its API
@@ -29,7 +29,7 @@ STATUS = {  # code -> HTTP status, from Hetzner's own description of its API
 }
 
 
-class ApiError(Refusal):
+class ApiError(RefusalError):
     def __init__(self, status: int, code: str, message: str, details: Doc | None = None) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.details = status, code, message, details

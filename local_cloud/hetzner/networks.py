@@ -1,4 +1,4 @@
-"""Networks, their subnets and routes. A change of subnets or routes takes time and excludes another one (409 conflict)."""
+"""Networks, their subnets and routes. A change of subnets or routes takes time and excludes another (409 conflict)."""
 
 import ipaddress
 

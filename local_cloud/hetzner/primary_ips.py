@@ -25,7 +25,7 @@ def view(address: Doc) -> Doc:
 
 
 def create(call: Call, kind: Literal["ipv4", "ipv6"], server: Doc) -> Doc:
-    """A new address for a new server. Numbers go round, so that a replacement gets another address than its forerunner."""
+    """A new address for a new server. Numbers go round: a replacement gets another address than its forerunner."""
     for _ in range(IPV4_ROOM):
         number = call.store.next(f"primary_{kind}")
         text = _ipv4(number) if kind == "ipv4" else str(ipaddress.IPv6Network((int(FIRST_IPV6) + (number << 64), 64)))
