@@ -10,7 +10,7 @@ import pytest
 
 from local_cloud.plugins.cloudflare import CloudflareProvider
 from local_cloud.plugins.values import Values
-from local_cloud.process import Handle, start
+from local_cloud.process import LocalCloud, start
 from tests.plugins.conversation import Plugin, running
 
 URN = "urn:pulumi:dev::project::cloudflare:index/dnsRecord:DnsRecord::bridge-1"
@@ -28,14 +28,14 @@ TYPES: list[Values] = [
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handle]:
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     handle = start(Path(tmp_path_factory.mktemp("cloud")))
     yield handle
     handle.stop()
 
 
 @pytest.fixture
-def plugin(cloud: Handle) -> Iterator[Plugin]:
+def plugin(cloud: LocalCloud) -> Iterator[Plugin]:
     """A plugin with a token, so a zone, of its own."""
     with running(CloudflareProvider()) as conversation:
         conversation.call("Configure", {"args": {"apiToken": secrets.token_hex(20), "baseUrl": cloud.cloudflare_url}})
@@ -45,7 +45,7 @@ def plugin(cloud: Handle) -> Iterator[Plugin]:
 class Watch:
     """The calls that reach the cloud from now on, by kind."""
 
-    def __init__(self, cloud: Handle) -> None:
+    def __init__(self, cloud: LocalCloud) -> None:
         self.cloud, self.since = cloud, len(cloud.admin.log())
 
     def kinds(self) -> list[str]:
@@ -58,7 +58,7 @@ def record(more: Values) -> Values:
 
 @pytest.mark.parametrize("more", TYPES, ids=[str(more.get("type", "A")) for more in TYPES])
 def test_a_record_lives_through_one_call_per_step_and_never_differs_by_itself(
-    cloud: Handle, plugin: Plugin, more: Values
+    cloud: LocalCloud, plugin: Plugin, more: Values
 ) -> None:
     inputs, watch = record(more), Watch(cloud)
     made = plugin.call("Create", {"urn": URN, "properties": inputs})
@@ -74,7 +74,7 @@ def test_a_record_lives_through_one_call_per_step_and_never_differs_by_itself(
     assert watch.kinds() == ["POST 200", "GET 200", "PUT 200", "DELETE 200"]
 
 
-def test_a_record_deleted_by_hand_leaves_the_state_at_a_refresh(cloud: Handle, plugin: Plugin) -> None:
+def test_a_record_deleted_by_hand_leaves_the_state_at_a_refresh(cloud: LocalCloud, plugin: Plugin) -> None:
     made = plugin.call("Create", {"urn": URN, "properties": A})
     request = {"urn": URN, "id": made["id"], "properties": made["properties"]}
     plugin.call("Delete", request)
@@ -91,7 +91,7 @@ def test_a_record_that_exists_already_is_refused_in_the_clouds_words(plugin: Plu
     assert "400 Bad Request" in str(caught.value.details())
 
 
-def test_a_cloud_that_is_busy_for_a_moment_is_asked_again(cloud: Handle, plugin: Plugin) -> None:
+def test_a_cloud_that_is_busy_for_a_moment_is_asked_again(cloud: LocalCloud, plugin: Plugin) -> None:
     watch = Watch(cloud)
     cloud.admin.fault(match={"api": "cloudflare", "method": "POST"}, fault={"status": 503}, nth=1, times=2)
     try:
@@ -101,7 +101,7 @@ def test_a_cloud_that_is_busy_for_a_moment_is_asked_again(cloud: Handle, plugin:
     assert watch.kinds() == ["POST 503", "POST 503", "POST 200"]
 
 
-def test_two_tokens_do_not_see_each_others_records(cloud: Handle, plugin: Plugin) -> None:
+def test_two_tokens_do_not_see_each_others_records(cloud: LocalCloud, plugin: Plugin) -> None:
     made = plugin.call("Create", {"urn": URN, "properties": A})
     with running(CloudflareProvider()) as other:
         other.call("Configure", {"args": {"apiToken": secrets.token_hex(20), "baseUrl": cloud.cloudflare_url}})
