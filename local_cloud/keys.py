@@ -46,8 +46,12 @@ def encrypt(body: Doc) -> Doc:
 def decrypt(body: Doc) -> Doc:
     """The blob names its key, as with the real service; `KeyId` is not needed."""
     blob = base64.b64decode(body["CiphertextBlob"])
+    if len(blob) < 2 + NONCE:
+        raise InvalidTag
     length = int.from_bytes(blob[:2], "big")
     identity, sealed = blob[2 : 2 + length], blob[2 + length :]
+    if len(sealed) < NONCE:
+        raise InvalidTag
     plain = _key(identity.decode()).decrypt(sealed[:NONCE], sealed[NONCE:], identity)
     return {
         "Plaintext": base64.b64encode(plain).decode(),

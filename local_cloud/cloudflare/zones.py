@@ -58,7 +58,7 @@ def view(zone: Doc) -> Doc:
         "modified_on": zone["created_on"],
         "activated_on": zone["created_on"],
         "meta": {"step": 2, "custom_certificate_quota": 0, "page_rule_quota": 3, "phishing_detected": False},
-        "owner": {"id": None, "type": "user", "email": None},
+        "owner": {"id": zone_id("owner"), "type": "user", "email": "owner@fleet.test"},
         "account": account,
         "tenant": {"id": None, "name": None},
         "tenant_unit": {"id": None},

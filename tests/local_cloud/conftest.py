@@ -78,8 +78,10 @@ def _check_cloudflare(answer: httpx.Response) -> None:
     found = spec("cloudflare")
     if found is not None:
         sent, path = answer.request.content, answer.request.url.path.removeprefix("/cloudflare/client/v4")
-        body = json.loads(answer.read())
-        found.check(answer.request.method, path, answer.status_code, json.loads(sent) if sent else None, body)
+        body, request = json.loads(answer.read()), json.loads(sent) if sent else None
+        if request and "/dns_records" in path:  # described with the fields that only the server makes
+            request = {"id": ZONE, "proxiable": True, "created_on": "", "modified_on": "", "content": "", **request}
+        found.check(answer.request.method, path, answer.status_code, request, body)
 
 
 @pytest.fixture

@@ -20,8 +20,7 @@ CREATE = {"method": "POST", "path": "^/servers$"}
 
 @pytest.mark.parametrize(
     "code",
-    ["conflict", "resource_unavailable", "placement_error", "resource_limit_exceeded", "locked", "rate_limit_exceeded"]
-    + ["server_error", "unavailable", "invalid_input"],
+    ["conflict", "resource_unavailable", "placement_error", "resource_limit_exceeded", "locked", "rate_limit_exceeded", "server_error", "unavailable", "invalid_input"],
 )
 def test_a_code_brings_its_status_once(cloud: LocalCloud, hetzner: hcloud.Client, code: str) -> None:
     cloud.admin.fault(match=CREATE, fault={"code": code, "message": "on purpose"})
