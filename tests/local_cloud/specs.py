@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 FOLDER = Path(os.environ.get("JITSI_FLEET_SPECS") or Path(__file__).resolve().parents[3] / "shared" / "specs")
@@ -27,7 +27,8 @@ def missing() -> list[str]:
 class Spec:
     def __init__(self, api: str) -> None:
         document = _modern(json.loads((FOLDER / FILES[api]).read_text(encoding="utf-8")))
-        self._registry: Registry[Any] = Registry().with_resource("spec:", Resource(document, DRAFT202012))
+        resource = DRAFT202012.create_resource(document)
+        self._registry: Registry[Any] = Registry().with_resource("spec:", resource)
         self._paths = document["paths"]
         self.checked = 0
 

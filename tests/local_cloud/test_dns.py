@@ -11,7 +11,7 @@ from local_cloud.process import LocalCloud
 from .conftest import ZONE, cloudflare_client
 
 
-def make(dns: cloudflare.Cloudflare, **fields: Any) -> Any:
+def make(dns: Any, **fields: Any) -> Any:
     return dns.dns.records.create(zone_id=ZONE, **{"type": "A", "content": "192.0.2.1", "ttl": 60, **fields})
 
 
@@ -22,13 +22,13 @@ def code(refused: pytest.ExceptionInfo[cloudflare.APIStatusError]) -> int:
 SRV = {"type": "SRV", "name": "_x._tcp.fleet.test", "content": cloudflare.omit, "ttl": 60}
 
 
-def test_the_zone_is_there_from_the_start_and_is_found_by_its_name(dns: cloudflare.Cloudflare) -> None:
+def test_the_zone_is_there_from_the_start_and_is_found_by_its_name(dns: Any) -> None:
     assert [zone.id for zone in dns.zones.list(name="fleet.test")] == [ZONE]
     assert list(dns.zones.list(name="other.test")) == []
     assert dns.zones.get(zone_id=ZONE).name == "fleet.test"
 
 
-def test_a_zone_can_be_added_once(dns: cloudflare.Cloudflare) -> None:
+def test_a_zone_can_be_added_once(dns: Any) -> None:
     made = dns.zones.create(account={"id": "0" * 32}, name="meet.test")
     assert {zone.name for zone in dns.zones.list()} == {"fleet.test", "meet.test"}
     with pytest.raises(cloudflare.APIStatusError) as refused:
@@ -47,11 +47,11 @@ def test_a_malformed_token_is_refused(cloud: LocalCloud, token: str) -> None:
     ("given", "full"),
     [("bridge-1", "bridge-1.fleet.test"), ("Bridge-1.Fleet.Test.", "bridge-1.fleet.test"), ("@", "fleet.test")],
 )
-def test_a_name_is_answered_in_full_and_in_lower_case(dns: cloudflare.Cloudflare, given: str, full: str) -> None:
+def test_a_name_is_answered_in_full_and_in_lower_case(dns: Any, given: str, full: str) -> None:
     assert make(dns, name=given).name == full
 
 
-def test_a_record_is_read_listed_replaced_changed_and_deleted(dns: cloudflare.Cloudflare) -> None:
+def test_a_record_is_read_listed_replaced_changed_and_deleted(dns: Any) -> None:
     record = make(dns, name="a", comment="ours")
     assert dns.dns.records.get(record.id, zone_id=ZONE).comment == "ours"
     dns.dns.records.update(record.id, zone_id=ZONE, type="A", name="b", content="192.0.2.2", ttl=120)
@@ -65,7 +65,7 @@ def test_a_record_is_read_listed_replaced_changed_and_deleted(dns: cloudflare.Cl
     assert code(refused) == 81044
 
 
-def test_records_of_one_name_exclude_each_other_as_dns_has_it(dns: cloudflare.Cloudflare) -> None:
+def test_records_of_one_name_exclude_each_other_as_dns_has_it(dns: Any) -> None:
     make(dns, name="a")
     make(dns, name="a", content="192.0.2.2")
     make(dns, name="c", type="CNAME", content="a.fleet.test")
@@ -80,7 +80,7 @@ def test_records_of_one_name_exclude_each_other_as_dns_has_it(dns: cloudflare.Cl
         assert code(refused) == expected
 
 
-def test_several_srv_records_share_a_name_if_their_data_differ(dns: cloudflare.Cloudflare) -> None:
+def test_several_srv_records_share_a_name_if_their_data_differ(dns: Any) -> None:
     for number in (1, 2):
         data = {"priority": 1, "weight": 5, "port": 8080, "target": f"bridge-{number}.internal.fleet.test"}
         record = make(dns, **SRV, data=data)
@@ -90,7 +90,7 @@ def test_several_srv_records_share_a_name_if_their_data_differ(dns: cloudflare.C
     assert code(refused) == 81058
 
 
-def test_a_caa_record_takes_data(dns: cloudflare.Cloudflare) -> None:
+def test_a_caa_record_takes_data(dns: Any) -> None:
     data = {"flags": 0, "tag": "issue", "value": "letsencrypt.org"}
     record = make(dns, type="CAA", name="@", content=cloudflare.omit, data=data)
     assert record.content == '0 issue "letsencrypt.org"'
@@ -113,25 +113,23 @@ def test_a_caa_record_takes_data(dns: cloudflare.Cloudflare) -> None:
         ({**SRV, "data": {"priority": 1, "weight": 1, "port": 70000, "target": "a.fleet.test"}}, 9101),
     ],
 )
-def test_what_the_real_one_refuses_is_refused(
-    dns: cloudflare.Cloudflare, fields: dict[str, Any], expected: int
-) -> None:
+def test_what_the_real_one_refuses_is_refused(dns: Any, fields: dict[str, Any], expected: int) -> None:
     with pytest.raises(cloudflare.BadRequestError) as refused:
         make(dns, **{"name": "a", **fields})
     assert code(refused) == expected
 
 
-def test_a_proxied_record_has_an_automatic_ttl(dns: cloudflare.Cloudflare) -> None:
+def test_a_proxied_record_has_an_automatic_ttl(dns: Any) -> None:
     record = make(dns, name="web", content="203.0.114.1", proxied=True, ttl=300)
     assert (record.ttl, record.proxied) == (1, True)
 
 
-def test_an_ipv6_address_is_answered_in_its_short_form(dns: cloudflare.Cloudflare) -> None:
+def test_an_ipv6_address_is_answered_in_its_short_form(dns: Any) -> None:
     record = make(dns, name="a", type="AAAA", content="2001:0db8:0:0:0:0:0:1")
     assert record.content == "2001:db8::1"
 
 
-def test_records_come_in_pages(dns: cloudflare.Cloudflare) -> None:
+def test_records_come_in_pages(dns: Any) -> None:
     for number in range(7):
         make(dns, name=f"bridge-{number}")
     page = dns.dns.records.list(zone_id=ZONE, page=2, per_page=3)
@@ -139,11 +137,11 @@ def test_records_come_in_pages(dns: cloudflare.Cloudflare) -> None:
     assert len(list(dns.dns.records.list(zone_id=ZONE, per_page=3))) == 7
 
 
-def test_two_tokens_own_zones_apart(cloud: LocalCloud, dns: cloudflare.Cloudflare) -> None:
+def test_two_tokens_own_zones_apart(cloud: LocalCloud, dns: Any) -> None:
     make(dns, name="a")
     assert list(cloudflare_client(cloud).dns.records.list(zone_id=ZONE)) == []
 
 
-def test_a_zone_of_somebody_else_is_forbidden(dns: cloudflare.Cloudflare) -> None:
+def test_a_zone_of_somebody_else_is_forbidden(dns: Any) -> None:
     with pytest.raises(cloudflare.PermissionDeniedError):
         dns.zones.get(zone_id="0" * 32)

@@ -1,6 +1,7 @@
 """Firewalls: rules and what they are applied to."""
 
-import hcloud
+from typing import Any
+
 import pytest
 from hcloud import APIException
 from hcloud.firewalls import FirewallResource, FirewallResourceLabelSelector, FirewallRule
@@ -8,7 +9,7 @@ from hcloud.firewalls import FirewallResource, FirewallResourceLabelSelector, Fi
 from .conftest import make_server, open_port
 
 
-def test_rules_travel_as_a_whole(hetzner: hcloud.Client) -> None:
+def test_rules_travel_as_a_whole(hetzner: Any) -> None:
     firewall = hetzner.firewalls.create("shard", [open_port("443"), open_port("80")]).firewall
     for action in firewall.set_rules([open_port("8443")]):
         action.wait_until_finished()
@@ -29,13 +30,13 @@ def test_rules_travel_as_a_whole(hetzner: hcloud.Client) -> None:
     ],
     ids=["no port", "port too high", "range backwards", "icmp with port", "host bits", "no mask", "no source"],
 )
-def test_a_rule_that_the_real_one_refuses_is_refused(hetzner: hcloud.Client, rule: FirewallRule) -> None:
+def test_a_rule_that_the_real_one_refuses_is_refused(hetzner: Any, rule: FirewallRule) -> None:
     with pytest.raises(APIException) as refused:
         hetzner.firewalls.create("shard", [rule])
     assert refused.value.code == "invalid_input"
 
 
-def test_a_firewall_in_use_is_not_deleted(hetzner: hcloud.Client) -> None:
+def test_a_firewall_in_use_is_not_deleted(hetzner: Any) -> None:
     firewall = hetzner.firewalls.create("bridge", [open_port()]).firewall
     server = make_server(hetzner, "bridge-1", firewalls=[firewall])
     assert [guard.firewall.id for guard in server.public_net.firewalls] == [firewall.id]
@@ -48,7 +49,7 @@ def test_a_firewall_in_use_is_not_deleted(hetzner: hcloud.Client) -> None:
     assert hetzner.firewalls.get_all() == []
 
 
-def test_a_firewall_by_label_guards_servers_that_come_later(hetzner: hcloud.Client) -> None:
+def test_a_firewall_by_label_guards_servers_that_come_later(hetzner: Any) -> None:
     firewall = hetzner.firewalls.create("bridge", [open_port()]).firewall
     selector = FirewallResource("label_selector", label_selector=FirewallResourceLabelSelector("role=bridge"))
     firewall.apply_to_resources([selector])
@@ -62,7 +63,7 @@ def test_a_firewall_by_label_guards_servers_that_come_later(hetzner: hcloud.Clie
     assert refused.value.code == "firewall_already_applied"
 
 
-def test_a_server_has_at_most_five_firewalls(hetzner: hcloud.Client) -> None:
+def test_a_server_has_at_most_five_firewalls(hetzner: Any) -> None:
     firewalls = [hetzner.firewalls.create(f"f{number}").firewall for number in range(6)]
     with pytest.raises(APIException) as refused:
         make_server(hetzner, "bridge-1", firewalls=firewalls)

@@ -1,6 +1,7 @@
 """Networks: ranges, subnets, free addresses."""
 
-import hcloud
+from typing import Any
+
 import pytest
 from hcloud import APIException
 from hcloud.networks import NetworkSubnet
@@ -13,21 +14,21 @@ def subnet(text: str, zone: str = "eu-central") -> NetworkSubnet:
 
 
 @pytest.mark.parametrize("text", ["8.8.8.0/24", "10.0.0.0/25", "10.0.0.1/16", "10.0.0.0"])
-def test_a_network_is_a_private_range_of_at_least_24_bits(hetzner: hcloud.Client, text: str) -> None:
+def test_a_network_is_a_private_range_of_at_least_24_bits(hetzner: Any, text: str) -> None:
     with pytest.raises(APIException) as refused:
         hetzner.networks.create("inside", text)
     assert refused.value.code == "invalid_input"
 
 
 @pytest.mark.parametrize("text", ["10.1.0.0/24", "10.0.1.128/25", "10.0.0.0/31", "10.0.0.0/8"])
-def test_a_subnet_lies_in_its_network_and_overlaps_no_other(hetzner: hcloud.Client, text: str) -> None:
+def test_a_subnet_lies_in_its_network_and_overlaps_no_other(hetzner: Any, text: str) -> None:
     network = make_network(hetzner)
     with pytest.raises(APIException) as refused:
         network.add_subnet(subnet(text))
     assert refused.value.code == "invalid_input"
 
 
-def test_two_changes_of_a_network_at_once_are_a_conflict(hetzner: hcloud.Client) -> None:
+def test_two_changes_of_a_network_at_once_are_a_conflict(hetzner: Any) -> None:
     network = make_network(hetzner)
     first = network.add_subnet(subnet("10.0.2.0/24"))
     with pytest.raises(APIException) as refused:
@@ -39,7 +40,7 @@ def test_two_changes_of_a_network_at_once_are_a_conflict(hetzner: hcloud.Client)
     assert [part.ip_range for part in network.subnets] == ["10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24"]
 
 
-def test_a_server_gets_the_first_free_address_of_the_subnet_it_names(hetzner: hcloud.Client) -> None:
+def test_a_server_gets_the_first_free_address_of_the_subnet_it_names(hetzner: Any) -> None:
     network = make_network(hetzner, ("10.0.1.0/24", "10.0.2.0/24"))
     given = []
     for name in ("bridge-1", "bridge-2"):
@@ -61,7 +62,7 @@ def test_a_server_gets_the_first_free_address_of_the_subnet_it_names(hetzner: hc
         ("10.0.9.9", "no_subnet_available"),
     ],
 )
-def test_an_address_in_use_or_reserved_is_refused(hetzner: hcloud.Client, ip: str, code: str) -> None:
+def test_an_address_in_use_or_reserved_is_refused(hetzner: Any, ip: str, code: str) -> None:
     network = make_network(hetzner)
     make_server(hetzner, "bridge-1").attach_to_network(network, ip="10.0.1.2").wait_until_finished()
     with pytest.raises(APIException) as refused:
@@ -69,7 +70,7 @@ def test_an_address_in_use_or_reserved_is_refused(hetzner: hcloud.Client, ip: st
     assert refused.value.code == code
 
 
-def test_a_full_subnet_and_a_foreign_zone_have_no_address(hetzner: hcloud.Client) -> None:
+def test_a_full_subnet_and_a_foreign_zone_have_no_address(hetzner: Any) -> None:
     network = make_network(hetzner, ("10.0.1.0/30",))
     make_server(hetzner, "bridge-1").attach_to_network(network).wait_until_finished()
     for server in (make_server(hetzner, "bridge-2"), make_server(hetzner, "bridge-3", "hel1")):
@@ -78,7 +79,7 @@ def test_a_full_subnet_and_a_foreign_zone_have_no_address(hetzner: hcloud.Client
         assert refused.value.code == "no_subnet_available"
 
 
-def test_a_server_is_attached_to_a_network_once(hetzner: hcloud.Client) -> None:
+def test_a_server_is_attached_to_a_network_once(hetzner: Any) -> None:
     network, server = make_network(hetzner), make_server(hetzner, "bridge-1")
     server.attach_to_network(network).wait_until_finished()
     with pytest.raises(APIException) as refused:
@@ -86,7 +87,7 @@ def test_a_server_is_attached_to_a_network_once(hetzner: hcloud.Client) -> None:
     assert refused.value.code == "server_already_attached"
 
 
-def test_an_alias_address_is_taken_like_any_other(hetzner: hcloud.Client) -> None:
+def test_an_alias_address_is_taken_like_any_other(hetzner: Any) -> None:
     network, server = make_network(hetzner), make_server(hetzner, "bridge-1")
     server.attach_to_network(network, alias_ips=["10.0.1.9"]).wait_until_finished()
     with pytest.raises(APIException) as refused:
@@ -97,7 +98,7 @@ def test_an_alias_address_is_taken_like_any_other(hetzner: hcloud.Client) -> Non
     assert server.private_net[0].alias_ips == []
 
 
-def test_a_subnet_in_use_stays_and_goes_when_its_servers_have_left(hetzner: hcloud.Client) -> None:
+def test_a_subnet_in_use_stays_and_goes_when_its_servers_have_left(hetzner: Any) -> None:
     network, server = make_network(hetzner), make_server(hetzner, "bridge-1")
     server.attach_to_network(network).wait_until_finished()
     with pytest.raises(APIException) as refused:
@@ -109,7 +110,7 @@ def test_a_subnet_in_use_stays_and_goes_when_its_servers_have_left(hetzner: hclo
     assert network.subnets == []
 
 
-def test_a_deleted_network_detaches_its_servers(hetzner: hcloud.Client) -> None:
+def test_a_deleted_network_detaches_its_servers(hetzner: Any) -> None:
     network, server = make_network(hetzner), make_server(hetzner, "bridge-1")
     server.attach_to_network(network).wait_until_finished()
     network.delete()
@@ -117,7 +118,7 @@ def test_a_deleted_network_detaches_its_servers(hetzner: hcloud.Client) -> None:
     assert server.private_net == []
 
 
-def test_a_network_holds_a_hundred_servers(hetzner: hcloud.Client) -> None:
+def test_a_network_holds_a_hundred_servers(hetzner: Any) -> None:
     network = make_network(hetzner)
     for number in range(100):
         make_server(hetzner, f"s-{number}", networks=[network], wait=False)
