@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# What the installations of both roles share. Each step may run again after a failure.
+
+mark() {
+  echo "jitsi-fleet: $ROLE: $*"
+}
+
+apt_get() {
+  DEBIAN_FRONTEND=noninteractive apt-get -y --no-install-recommends -o DPkg::Lock::Timeout=600 \
+    -o Acquire::Retries=5 -o APT::Update::Error-Mode=any \
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+}
+
+fetch() { # URL FILE
+  curl --fail --silent --show-error --location --retry 5 --retry-all-errors --connect-timeout 10 --max-time 60 \
+    --output "$2.new" "$1"
+  mv "$2.new" "$2"
+}
+
+prepare_host() {
+  apt_get update
+  apt_get install nftables
+  systemctl enable nftables.service
+  systemctl restart nftables.service
+  apt_get install ca-certificates curl systemd-timesyncd unattended-upgrades
+  systemctl try-reload-or-restart ssh.service systemd-journald.service
+  # A container may not set the kernel's own values.
+  sysctl --quiet --system || true
+}
+
+install_java() {
+  # Jitsi takes 17 and 21; a release of Debian has one of them, and apt does not always pick it.
+  local version
+  for version in 17 21; do
+    if apt-cache show "openjdk-$version-jre-headless" >/dev/null 2>&1; then
+      apt_get install "openjdk-$version-jre-headless"
+      update-ca-certificates
+      apt-mark hold "openjdk-$version-jre-headless"
+      return
+    fi
+  done
+  echo "no Java runtime in the package archive" >&2
+  return 1
+}
+
+add_jitsi_archive() {
+  install -d -m 0755 /etc/apt/keyrings
+  fetch https://download.jitsi.org/jitsi-key.gpg.key /etc/apt/keyrings/jitsi.asc
+  install -m 0644 /usr/local/lib/jitsi-fleet/jitsi.sources /etc/apt/sources.list.d/jitsi.sources
+  apt_get update
+}
+
+finish() {
+  install -d -m 0755 /var/lib/jitsi-fleet
+  touch /var/lib/jitsi-fleet/installed
+  mark "done"
+}
