@@ -2,7 +2,7 @@
 
 Types, cores, memory and traffic are those of mid 2026. Prices are examples in EUR net, not an offer: cx and cpx figures
 follow what was seen in May 2026, ccx and cax those before the increases of 2026; read the real API before you
-tell anyone a number. Ids of images are our own.
+tell anyone a number. Ids of images are our own. (Over 200 lines: most of them are the tables.)
 """
 
 from typing import NamedTuple

@@ -4,15 +4,15 @@ import ipaddress
 
 from ..call import Answer, Call, Routes
 from ..store import Doc, Store
-from . import actions, catalogue, labels, listing
+from . import actions, labels, listing, subnets
 from .actions import EFFECTS, stamp
 from .addresses import inside, taken_addresses
 from .common import insert, renamed
 from .errors import ApiError, invalid, limit, protected
-from .validation import ipv4, ipv4_network, items, name, stored
+from .validation import ipv4_network, items, name, stored
 
 PRIVATE = [ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
-MOST_NETWORKS, MOST_SUBNETS, MOST_ROUTES = 50, 50, 100
+MOST_NETWORKS = 50
 CHANGES = ("add_subnet", "delete_subnet", "add_route", "delete_route")
 
 
@@ -42,9 +42,9 @@ def create(call: Call) -> Answer:
         "expose_routes_to_vswitch": bool(call.body.get("expose_routes_to_vswitch", False)),
     }
     for wanted in items(call.body.get("subnets") or [], "subnets"):
-        doc["subnets"].append(_subnet(doc, wanted))
+        doc["subnets"].append(subnets.subnet(doc, wanted))
     for wanted in items(call.body.get("routes") or [], "routes"):
-        doc["routes"].append(_route(doc, wanted))
+        doc["routes"].append(subnets.route(doc, wanted))
     return Answer(201, {"network": view(call, insert(call, "network", doc))})
 
 
@@ -77,57 +77,6 @@ def delete(call: Call) -> Answer:
     return Answer(204)
 
 
-def _subnet(network: Doc, wanted: Doc) -> Doc:
-    """The subnet that a request asks for, checked against the network."""
-    if len(network["subnets"]) >= MOST_SUBNETS:
-        raise limit("subnet limit exceeded", "subnet_limit")
-    if wanted.get("type") not in ("cloud", "server"):
-        raise invalid("type", "must be one of 'cloud', 'server' (vswitch is not emulated)")
-    if wanted.get("network_zone") not in catalogue.ZONES.values():
-        raise invalid("network_zone", "is not a network zone")
-    whole, used = ipaddress.IPv4Network(network["ip_range"]), _ranges(network)
-    if wanted.get("ip_range") is None:
-        free = (part for part in whole.subnets(new_prefix=24) if not any(part.overlaps(other) for other in used))
-        found = next(free, None)
-        if found is None:
-            raise invalid("ip_range", "no free range is left")
-        subnet = found
-    else:
-        subnet = ipv4_network(wanted["ip_range"], "ip_range")
-    if subnet.prefixlen > 30:
-        raise invalid("ip_range", "must be at least /30")
-    if not subnet.subnet_of(whole):
-        raise invalid("ip_range", "is not part of the network's ip_range")
-    if any(subnet.overlaps(other) for other in used):
-        raise invalid("ip_range", "overlaps with another subnet or route")
-    return {
-        "type": wanted["type"],
-        "ip_range": str(subnet),
-        "network_zone": wanted["network_zone"],
-        "gateway": str(whole.network_address + 1),
-        "vswitch_id": None,
-    }
-
-
-def _route(network: Doc, wanted: Doc) -> Doc:
-    if len(network["routes"]) >= MOST_ROUTES:
-        raise limit("route limit exceeded", "route_limit")
-    destination, gateway = (
-        ipv4_network(wanted.get("destination"), "destination"),
-        ipv4(wanted.get("gateway"), "gateway"),
-    )
-    if any(destination.overlaps(other) for other in _ranges(network)):
-        raise invalid("destination", "overlaps with a subnet or another route")
-    if gateway not in ipaddress.IPv4Network(network["ip_range"]):
-        raise invalid("gateway", "is not part of the network's ip_range")
-    return {"destination": str(destination), "gateway": str(gateway)}
-
-
-def _ranges(network: Doc) -> list[ipaddress.IPv4Network]:
-    texts = [s["ip_range"] for s in network["subnets"]] + [r["destination"] for r in network["routes"]]
-    return [ipaddress.IPv4Network(text) for text in texts]
-
-
 def _unchanging(call: Call) -> Doc:
     """The network in the path, unless a change of it is being performed."""
     network = stored(call, "network")
@@ -138,7 +87,7 @@ def _unchanging(call: Call) -> Doc:
 
 def add_subnet(call: Call) -> Answer:
     network = _unchanging(call)
-    subnet = _subnet(network, call.body)
+    subnet = subnets.subnet(network, call.body)
     return actions.started(call, actions.start(call, "add_subnet", ("network", network["id"]), subnets=[subnet]))
 
 
@@ -154,7 +103,7 @@ def delete_subnet(call: Call) -> Answer:
 
 def add_route(call: Call) -> Answer:
     network = _unchanging(call)
-    route = _route(network, call.body)
+    route = subnets.route(network, call.body)
     return actions.started(call, actions.start(call, "add_route", ("network", network["id"]), routes=[route]))
 
 

@@ -4,13 +4,11 @@ import secrets
 
 from ..call import Answer, Call, Routes
 from ..store import Doc, Store
-from . import actions, attachments, catalogue, firewalls, labels, listing, placement_groups, primary_ips
+from . import actions, attachments, catalogue, firewalls, labels, listing, order, placement_groups, primary_ips
 from .actions import EFFECTS, stamp
 from .common import insert, renamed
-from .errors import ApiError, invalid, not_found, protected
-from .validation import host_name, integer, stored, text
-
-USER_DATA_BYTES = 32 * 1024
+from .errors import invalid, protected
+from .validation import host_name, integer, stored
 
 
 def view(call: Call, server: Doc) -> Doc:
@@ -47,14 +45,12 @@ def view(call: Call, server: Doc) -> Doc:
 def create(call: Call) -> Answer:
     body = call.body
     name, wanted_labels = host_name(body.get("name")), labels.checked(body.get("labels"))
-    kind, image, location = _kind(body), _image(body), _location(body)
+    kind, image, location = order.kind(body), order.image(body), order.location(body)
     if image["architecture"] != kind["architecture"]:
         raise invalid("image", f"image architecture {image['architecture']} does not fit the server type")
-    _sold_in(kind, location)
-    user_data = body.get("user_data") or ""
-    if len(text(user_data, "user_data").encode() if user_data else b"") > USER_DATA_BYTES:
-        raise invalid("user_data", f"is too long (at most {USER_DATA_BYTES} bytes)")
-    keys = [_ssh_key(call, key) for key in body.get("ssh_keys") or []]
+    order.sold_in(kind, location)
+    user_data = order.user_data(body)
+    keys = [order.ssh_key(call, key) for key in body.get("ssh_keys") or []]
     group = body.get("placement_group")
     if group is not None:
         placement_groups.room(call, integer(group, "placement_group"))
@@ -113,45 +109,6 @@ def _connect(call: Call, server: Doc) -> None:
     for number in networks:
         attachments.attach(call, server, {"network": number}, pending=False)
     call.store.put("server", call.project, server)
-
-
-def _kind(body: Doc) -> Doc:
-    kind = catalogue.find(catalogue.SERVER_TYPES, body.get("server_type"))
-    if kind is None:
-        raise invalid("server_type", f"server type '{body.get('server_type')}' not found")
-    return kind
-
-
-def _image(body: Doc) -> Doc:
-    """By id, or by name for the architecture of the server type."""
-    wanted, architecture = body.get("image"), _kind(body)["architecture"]
-    named = [image for image in catalogue.IMAGES if image["name"] == wanted and image["architecture"] == architecture]
-    image = named[0] if named else catalogue.find(catalogue.IMAGES, wanted)
-    if image is None:
-        raise invalid("image", f"image '{wanted}' not found")
-    return image
-
-
-def _location(body: Doc) -> str:
-    if "datacenter" in body:
-        raise invalid("datacenter", "was removed: use location")
-    location = catalogue.find(catalogue.LOCATIONS, body.get("location", "fsn1"))
-    if location is None:
-        raise invalid("location", f"location '{body.get('location')}' not found")
-    return str(location["name"])
-
-
-def _sold_in(kind: Doc, location: str) -> None:
-    if location not in [place["name"] for place in kind["locations"]]:
-        raise ApiError(422, "invalid_input", f"unsupported location {location} for server type {kind['name']}")
-
-
-def _ssh_key(call: Call, key: object) -> int:
-    found = call.store.get("ssh_key", call.project, key) if isinstance(key, int) else None
-    found = found or call.store.named("ssh_key", call.project, str(key))
-    if found is None:
-        raise not_found("ssh_key", key)
-    return int(found["id"])
 
 
 def several(call: Call) -> Answer:
