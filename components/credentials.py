@@ -21,7 +21,7 @@ class Credentials(pulumi.ComponentResource):
         self.focus_password = self._password("focus")
         self.jvb_password = self._password("jvb")
         operations = tls.PrivateKey("operations", algorithm="ED25519", opts=self._child)
-        self.operations_private_key = pulumi.Output.secret(operations.private_key_openssh)
+        self.operations_private_key: pulumi.Output[str] = pulumi.Output.secret(operations.private_key_openssh)
         self.operations_public_key = operations.public_key_openssh.apply(str.strip)
         self._ca_key = self._private_key("ca")
         self._ca = tls.SelfSignedCert(

@@ -7,6 +7,7 @@ orphan is found by its exact name and removed; nothing else is touched. The next
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ def begun_creations(export: dict[str, Any]) -> list[Begun]:
 
 def hetzner_orphans(client: hcloud.Client, begun: list[Begun]) -> Iterator[Any]:
     """Resources of Hetzner Cloud that bear a planned name; servers first, since others hang on them."""
-    clients = {
+    clients: dict[str, Any] = {
         "Server": client.servers,
         "PlacementGroup": client.placement_groups,
         "Firewall": client.firewalls,
@@ -48,6 +49,23 @@ def hetzner_orphans(client: hcloud.Client, begun: list[Begun]) -> Iterator[Any]:
         for creation in begun:
             if creation.kind == kind and (found := family.get_by_name(creation.inputs["name"])):
                 yield found
+
+
+def remove_subnets(client: hcloud.Client, begun: list[Begun]) -> None:
+    """Take planned subnets out of their network: they have no name, and a second one of the range is refused."""
+    for creation in begun:
+        if creation.kind != "NetworkSubnet" or not (network := _network(client, creation)):
+            continue
+        for subnet in network.subnets or []:
+            if subnet.ip_range == creation.inputs["ipRange"]:
+                print(f"removing subnet {subnet.ip_range} of {network.name}: made by the killed run")
+                network.delete_subnet(subnet).wait_until_finished()
+
+
+def _network(client: hcloud.Client, creation: Begun) -> Any:
+    """The network of a planned subnet; None where it has gone."""
+    networks = client.networks.get_all()
+    return next((network for network in networks if network.id == int(creation.inputs["networkId"])), None)
 
 
 def dns_orphans(client: cloudflare.Cloudflare, begun: list[Begun]) -> Iterator[tuple[str, str, str]]:
@@ -75,7 +93,7 @@ def recover(stack: str) -> None:
     begun = begun_creations(json.loads(_pulumi("stack", "export", "--stack", stack)))
     config = json.loads(_pulumi("config", "--show-secrets", "--json", "--stack", stack))
     hetzner = hcloud.Client(
-        token=_setting(config, "hcloud:token"),
+        token=_setting(config, "hcloud:token") or os.environ.get("HCLOUD_TOKEN", ""),
         api_endpoint=_setting(config, "hcloud:endpoint") or "https://api.hetzner.cloud/v1",
     )
     for orphan in hetzner_orphans(hetzner, begun):
@@ -83,9 +101,11 @@ def recover(stack: str) -> None:
         action = orphan.delete()
         if hasattr(action, "wait_until_finished"):
             action.wait_until_finished()
+    remove_subnets(hetzner, begun)
     if any(creation.kind == "DnsRecord" for creation in begun):
         names = cloudflare.Cloudflare(
-            api_token=_setting(config, "cloudflare:apiToken"), base_url=_setting(config, "cloudflare:baseUrl")
+            api_token=_setting(config, "cloudflare:apiToken") or os.environ.get("CLOUDFLARE_API_TOKEN"),
+            base_url=_setting(config, "cloudflare:baseUrl"),
         )
         for zone, record, name in dns_orphans(names, begun):
             print(f"removing record {name}: made by the killed run, unknown to the state")

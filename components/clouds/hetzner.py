@@ -39,17 +39,17 @@ class HetznerCloud(pulumi.ComponentResource):
         self._groups: dict[str, hcloud.PlacementGroup] = {}
         child = pulumi.ResourceOptions(parent=self)
         network = hcloud.Network("network", ip_range=str(args.plan.network), labels=self._labels, opts=child)
-        self._subnets = {
-            role: hcloud.NetworkSubnet(
+        self._subnets: dict[Role, hcloud.NetworkSubnet] = {}
+        for role in ROLES:
+            self._subnets[role] = hcloud.NetworkSubnet(
                 role,
                 network_id=network.id.apply(int),
                 type="cloud",
                 network_zone=args.network_zone,
                 ip_range=str(args.plan.subnet(role)),
-                opts=child,
+                # One after the other: a network takes one change at a time and refuses a second with a conflict.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(self._subnets.values())),
             )
-            for role in ROLES
-        }
         self._firewalls = {
             role: hcloud.Firewall(role, labels=self._labels, rules=_rules(role, args), opts=child) for role in ROLES
         }

@@ -94,7 +94,11 @@ async def _run(monitor: "_Monitor", wire: dict[str, str], secret_keys: list[str]
     )
     settings.set_root_resource(None)  # type: ignore[arg-type]
     pulumi.runtime.set_all_config(wire, secret_keys)
-    await stack_module.run_in_stack(lambda: runpy.run_path(str(PROGRAM), run_name="__main__"))
+    await stack_module.run_in_stack(_program)
+
+
+def _program() -> None:
+    runpy.run_path(str(PROGRAM), run_name="__main__")
 
 
 class _Monitor(mocks.MockMonitor):
@@ -116,12 +120,12 @@ class _Monitor(mocks.MockMonitor):
         self.declared.resources.append(
             Resource(urn, request.type, request.name, request.parent, inputs, secret, request)
         )
-        return super().RegisterResource(request)
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
         if request.urn.split("::")[2] == STACK_TYPE:
             self.declared.outputs = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
 
 class _Provider(mocks.Mocks):

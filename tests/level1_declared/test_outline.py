@@ -1,13 +1,14 @@
 """Level 1: the tree of components and resources, reviewed at the sizes that matter."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.level1_declared.recording import declare
 
 OUTLINES = Path(__file__).parent / "outlines"
-REVIEWED = {
+REVIEWED: dict[str, dict[str, Any]] = {
     "1-bridge": {"bridges": 1},
     "2-bridges": {"bridges": 2},
     "12-bridges": {"bridges": 12},

@@ -19,6 +19,7 @@ from typing import Any
 import cloudflare
 import hcloud
 import yaml
+from hcloud.servers import BoundServer
 
 from local_cloud.process import LocalCloud, start
 from tools.engine.environment import hermetic
@@ -85,8 +86,12 @@ class Workshop:
     def stack(self, name: str = "test", **config: Any) -> "Stack":
         return Stack(self, name, config)
 
-    def servers(self) -> list[dict[str, Any]]:
-        return [server.data_model.to_dict() for server in self._hetzner.servers.get_all()]
+    def servers(self) -> list[BoundServer]:
+        return self._hetzner.servers.get_all()
+
+    def labels(self, key: str) -> list[str]:
+        """The label `key` of every server, sorted: one entry per server."""
+        return sorted((server.labels or {})[key] for server in self.servers())
 
     def left(self) -> list[str]:
         """Names of everything that the clouds still hold, except the zone itself."""
@@ -97,7 +102,7 @@ class Workshop:
 
     def delete_server(self, name: str) -> None:
         """Delete a server behind the engine's back; `name` is the logical one."""
-        (server,) = [server for server in self._hetzner.servers.get_all() if server.name.startswith(f"{name}-")]
+        (server,) = [server for server in self.servers() if str(server.name).startswith(f"{name}-")]
         server.delete().wait_until_finished()
 
     def fault(self, method: str, path: str, fault: Mapping[str, Any], *, nth: int, times: int = 1) -> None:
@@ -152,6 +157,9 @@ class Stack:
         path = self.folder / f"Pulumi.{self.name}.yaml"
         stack_file = yaml.safe_load(path.read_text()) if path.exists() else {}
         path.write_text(yaml.safe_dump({**(stack_file or {}), "config": {**providers, **values}}))
+
+    def setting(self, key: str) -> Any:
+        return self._config[key]
 
     def up(self, *arguments: str) -> Run:
         return self.engine("up", "--yes", "--skip-preview", *arguments)

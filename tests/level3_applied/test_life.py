@@ -92,7 +92,7 @@ def test_two_stacks_live_in_one_project_and_zone_without_touching_each_other(wor
     assert first.up().steps == []
     assert first.destroy().status == 0
     assert second.up().steps == []
-    assert sorted({server["labels"]["cluster"] for server in workshop.servers()}) == ["second"]
+    assert set(workshop.labels("cluster")) == {"second"}
 
 
 def test_secrets_are_encrypted_in_the_state_and_hidden_in_the_output(workshop: Workshop) -> None:

@@ -8,7 +8,7 @@ def test_every_mistake_is_named_at_once_without_a_call_or_a_traceback(workshop: 
     run = stack.up()
     assert run.status != 0
     assert run.calls == []
-    assert [key for key in ("bridges", "adminCidrs", "domain", "brigdes") if f"{key}:" not in run.text] == []
+    assert [key for key in ("bridges", "adminCidrs", "domain", "brigdes") if f"- {key}" not in run.text] == []
     assert "Traceback" not in run.text
 
 
