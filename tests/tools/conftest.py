@@ -45,6 +45,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     for name in [name for name in os.environ if name.startswith(("PULUMI_", "XDG_", "JITSI_FLEET_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(made.home))
+    monkeypatch.setenv("PULUMI_HOME", str(made.pulumi_home))
     monkeypatch.setenv("PATH", str(made.bin))
     monkeypatch.setenv("JITSI_FLEET_PULUMI_SITE", f"http://127.0.0.1:{refusing_port()}")
     return made

@@ -5,6 +5,7 @@
 
 import os
 import platform
+import pwd
 from pathlib import Path
 
 VERSION = "3.259.0"
@@ -28,8 +29,11 @@ def cache() -> Path:
 
 
 def pulumi_home() -> Path:
-    """Where the Pulumi CLI keeps plugins and credentials; PULUMI_HOME moves it."""
-    return Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    """Where the Pulumi CLI keeps plugins and credentials; PULUMI_HOME moves it.
+
+    The CLI takes the home folder that the user database names, whatever HOME says; so does this.
+    """
+    return Path(os.environ.get("PULUMI_HOME") or Path(pwd.getpwuid(os.getuid()).pw_dir) / ".pulumi")
 
 
 def machine() -> str:
