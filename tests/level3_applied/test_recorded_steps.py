@@ -58,9 +58,12 @@ CHANGES: dict[str, dict[str, Any]] = {
     "29-ssh-unreachable-delete": {"bridges": 5},
     "30-ssh-back": {"reachable": True},
 }
+# The first refusal comes late, so that the step's other resources are done by then: the engine begins nothing new
+# after a refusal.
+SOLD_OUT = {"status": 412, "code": "resource_unavailable", "message": "server type sold out here", "delay_seconds": 2}
 # How the API fails in a step, and how often.
 FAULTS: dict[str, tuple[dict[str, Any], int]] = {
-    "17-sold-out": ({"status": 412, "code": "resource_unavailable", "message": "server type sold out here"}, 1),
+    "17-sold-out": (SOLD_OUT, 1),
     "19-rate-limited": ({"status": 429, "code": "rate_limit_exceeded", "message": "limit reached"}, 2),
     "20-name-taken": ({"status": 409, "code": "uniqueness_error", "message": "server name is already used"}, 1),
     "22-action-fails": ({"action_error": {"code": "server_error", "message": "host failed"}}, 1),
