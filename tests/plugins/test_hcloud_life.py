@@ -1,6 +1,7 @@
 """Level 3, one part alone: each resource of the hcloud double lives and dies on the embedded cloud.
 
-Actions end before the first look at them, so that every wait costs exactly one call.
+Actions end before the first look at them, so that every wait costs exactly one call. Over 200 lines:
+seven resources on one small engine.
 """
 
 import re
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from local_cloud.plugins.hcloud.hcloud_provider import HcloudProvider
-from local_cloud.plugins.hcloud.server import hashed
+from local_cloud.plugins.hcloud.server_state import hashed
 from local_cloud.plugins.values import Values
 from local_cloud.process import LocalCloud, start
 from tests.plugins.conversation import Plugin, running
