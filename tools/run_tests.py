@@ -24,7 +24,9 @@ def main() -> None:
     install_checkers()
     sys.stdout.flush()
     os.chdir(CHECKOUT)
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *sys.argv[1:]])  # noqa: S606 - becomes pytest
+    # Files of tests side by side: the tests of one file may share a stack.
+    pytest = [sys.executable, "-m", "pytest", "--numprocesses", "auto", "--dist", "loadfile"]
+    os.execv(sys.executable, [*pytest, *sys.argv[1:]])  # noqa: S606 - becomes pytest
 
 
 if __name__ == "__main__":
