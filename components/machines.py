@@ -8,36 +8,32 @@ import pulumi
 from components.credentials import Credentials
 from components.records import internal_name
 from components.settings import Settings
-from components.user_data import BridgeValues, SignalingValues, check_size, user_data
-
-SECRETS_OF_SIGNALING = (
-    "focus_password",
-    "jvb_password",
-    "ca_certificate",
-    "auth_certificate",
-    "auth_key",
-    "web_certificate",
-    "web_key",
+from components.user_data import (
+    BRIDGE_PLACEHOLDERS,
+    SIGNALING_PLACEHOLDERS,
+    BridgeValues,
+    SignalingValues,
+    check_size,
+    user_data,
 )
-SECRETS_OF_BRIDGE = ("jvb_password", "ca_certificate")
 
 
 def check_user_data(settings: Settings) -> None:
     """Refuse settings whose user-data would be too large, before anything is made (pulumi.RunError)."""
-    check_size(signaling_values(settings, settings.locations[0], **dict.fromkeys(SECRETS_OF_SIGNALING, "")))
+    check_size(signaling_values(settings, settings.locations[0], **SIGNALING_PLACEHOLDERS))
     for location in settings.locations:
-        check_size(bridge_values(settings, location, **dict.fromkeys(SECRETS_OF_BRIDGE, "")))
+        check_size(bridge_values(settings, location, **BRIDGE_PLACEHOLDERS))
 
 
 def signaling_user_data(settings: Settings, credentials: Credentials, location: str) -> pulumi.Output[str]:
     """What a shard's server in `location` boots from; secret."""
-    known = {name: getattr(credentials, name) for name in SECRETS_OF_SIGNALING}
+    known = {name: getattr(credentials, name) for name in SIGNALING_PLACEHOLDERS}
     return pulumi.Output.all(**known).apply(lambda secrets: user_data(signaling_values(settings, location, **secrets)))
 
 
 def bridge_user_data(settings: Settings, credentials: Credentials, location: str) -> pulumi.Output[str]:
     """What every bridge in `location` boots from; secret."""
-    known = {name: getattr(credentials, name) for name in SECRETS_OF_BRIDGE}
+    known = {name: getattr(credentials, name) for name in BRIDGE_PLACEHOLDERS}
     return pulumi.Output.all(**known).apply(lambda secrets: user_data(bridge_values(settings, location, **secrets)))
 
 
