@@ -1,7 +1,8 @@
-"""Engine time, API calls and state size: `python -m benchmarks.engine`. Goals: 11 calls per added bridge, 2 per removed.
+"""Engine time, API calls and state size: `python -m benchmarks.engine`.
 
 Level 3: the real engine on the embedded cloud, whose actions take no time here, so that the seconds are the engine's,
-the program's and the plugins' own. Growth is the time per bridge against the smallest size of the same run.
+the program's and the plugins' own. Goals: 11 calls per added bridge and 2 per removed one, at Hetzner.
+Growth is the time per bridge against the smallest size of the same run.
 """
 
 import tempfile

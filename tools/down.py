@@ -1,6 +1,5 @@
 """`make down`: destroy the stack `dev`, then stop the embedded cloud."""
 
-
 from tools import command
 from tools.engine import plugins
 from tools.engine.install import install

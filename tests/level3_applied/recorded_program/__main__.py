@@ -56,14 +56,19 @@ network_id = network.id.apply(int)
 subnet = hcloud.NetworkSubnet(
     "net", network_id=network_id, type="cloud", network_zone="eu-central", ip_range="10.0.1.0/24"
 )
-media = {
+media: hcloud.FirewallRuleArgsDict = {
     "direction": "in",
     "protocol": "udp",
     "port": "10000",
     "source_ips": ["0.0.0.0/0", "::/0"],
     "description": "media",
 }
-metrics = {"direction": "in", "protocol": "tcp", "port": "9090", "source_ips": ["10.0.0.0/16"]}
+metrics: hcloud.FirewallRuleArgsDict = {
+    "direction": "in",
+    "protocol": "tcp",
+    "port": "9090",
+    "source_ips": ["10.0.0.0/16"],
+}
 firewall = hcloud.Firewall("bridge", labels=labels, rules=[media, metrics] if settings["metrics_rule"] else [media])
 groups = [hcloud.PlacementGroup(f"bridges-{number}", type="spread", labels=labels) for number in (1, 2)]
 
