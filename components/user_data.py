@@ -28,10 +28,10 @@ MAX_BYTES = 32 * 1024
 # A line that is blank or a comment of shell, Lua or apt; not an interpreter line, and not the dashes of PEM.
 _COMMENT = re.compile(r"^[ \t]*(#(?!!).*|--[ \t].*|//.*)?\n", re.MULTILINE)
 _SECRET = {"secret": True}
-# Longer than what credentials.py makes, also for the longest domain, whose name a certificate holds twice.
+# Longer than what credentials.py makes, also for the longest domain.
 _PASSWORD = "p" * 32
-_CERTIFICATE = ("c" * 64 + "\n") * 20
-_KEY = ("k" * 64 + "\n") * 4
+_CERTIFICATE = ("c" * 64 + "\n") * 18
+_KEY = ("k" * 64 + "\n") * 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +94,16 @@ def user_data(values: SignalingValues | BridgeValues) -> str:
 
 def check_size(values: SignalingValues | BridgeValues) -> None:
     """pulumi.RunError when the user-data of `values`, whose secrets are placeholders, is too large for the cloud."""
-    size = len(user_data(values).encode())
+    text = user_data(values)
+    size = len(text.encode())
     if size > MAX_BYTES:
         keys = len("".join(values.admin_keys).encode())
         raise pulumi.RunError(
             f"The user-data of the {values.role} role has {size} bytes; the cloud takes at most {MAX_BYTES}, otherwise "
-            f"no server could be made. adminKeys accounts for {keys} bytes of it ({len(values.admin_keys)} keys): remove "
-            "keys, shorten their comments, or use Ed25519 keys, which are a fifth as long as RSA ones."
+            f"no server could be made. adminKeys ({len(values.admin_keys)} keys) accounts for {keys} bytes of it; the "
+            f"domain, which has {len(values.domain)} characters and is repeated, for "
+            f"{len(values.domain) * text.count(values.domain)}. Remove keys, shorten their comments, use Ed25519 keys, "
+            "which are a fifth as long as RSA ones, or choose a shorter domain."
         )
 
 

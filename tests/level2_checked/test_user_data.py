@@ -1,0 +1,174 @@
+"""Level 2: the user-data as a whole: what it writes, how large it is, who may read it. Needs no checker."""
+
+import stat
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import get_args
+
+import pulumi
+import pytest
+import yaml
+from jinja2 import UndefinedError
+
+from components import user_data as module
+from components.doors import ROLES, Role, doors_of
+from components.user_data import (
+    BRIDGE_PLACEHOLDERS,
+    CLOUD_INIT,
+    MAX_BYTES,
+    SIGNALING_PLACEHOLDERS,
+    check_size,
+    shipped,
+    user_data,
+)
+from tests.level2_checked.rendered import (
+    CASES,
+    DOMAIN,
+    LONGEST_DOMAIN,
+    MAKERS,
+    Values,
+    bridge,
+    case,
+    key_line,
+    landed,
+    signaling,
+)
+
+SECRETS_OF_A_BRIDGE = {"jvb_password"}
+
+
+def test_every_role_has_a_folder_doors_and_a_case_here() -> None:
+    folders = {path.name for path in CLOUD_INIT.iterdir()} - {"common"}
+    assert folders == set(ROLES) == set(get_args(Role)) == set(MAKERS) == {role for role, _ in CASES}
+    for role in ROLES:
+        assert (CLOUD_INIT / role / "user-data.yaml.j2").is_file()
+        assert doors_of(role)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_shipped_file_is_written_where_its_place_in_the_tree_says(role: Role) -> None:
+    sources = {
+        path.relative_to(tree)
+        for tree in (CLOUD_INIT / "common/files", CLOUD_INIT / role / "files")
+        for path in tree.rglob("*")
+        if path.is_file()
+    }
+    expected = {"/" + str(path).removesuffix(".j2").replace("DOMAIN", DOMAIN) for path in sources}
+    assert set(landed(case(role, "plain"))) == expected
+
+
+@pytest.mark.parametrize(("role", "name"), CASES)
+def test_every_file_arrives_as_it_is_but_for_comments(role: Role, name: str) -> None:
+    values = case(role, name)
+    arrived = landed(values)
+    plain = [(path, source) for path, source in shipped(role, values.domain) if source.suffix != ".j2"]
+    assert len(plain) > 5
+    for path, source in plain:
+        lines = [line for line in source.read_text().splitlines() if line in arrived[path].content.splitlines()]
+        assert lines == arrived[path].content.splitlines(), f"{path} has lines that its source has not"
+        assert (int(arrived[path].permissions, 8) & 0o100 != 0) == bool(source.stat().st_mode & stat.S_IXUSR)
+
+
+@pytest.mark.parametrize(("role", "name"), CASES)
+def test_admin_keys_arrive_letter_by_letter(role: Role, name: str) -> None:
+    values = case(role, name)
+    assert yaml.safe_load(user_data(values))["ssh_authorized_keys"] == list(values.admin_keys)
+
+
+def test_no_admin_keys_leave_no_empty_list_behind() -> None:
+    assert "ssh_authorized_keys" not in yaml.safe_load(user_data(bridge(admin_keys=())))
+
+
+def test_a_value_that_nobody_gives_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lenient template engine renders a misspelt name as nothing, and every checker is content."""
+    folder = tmp_path / "bridge/files/etc"
+    folder.mkdir(parents=True)
+    (tmp_path / "common/files").mkdir(parents=True)
+    (tmp_path / "bridge/user-data.yaml.j2").write_text("#cloud-config\n")
+    (folder / "thing.j2").write_text("{{ focus_password }}\n")
+    monkeypatch.setattr(module, "CLOUD_INIT", tmp_path)
+    module._environment.cache_clear()
+    try:
+        with pytest.raises(UndefinedError, match="focus_password"):
+            user_data(bridge())
+    finally:
+        module._environment.cache_clear()
+
+
+def test_a_file_that_both_trees_ship_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for tree in ("common/files", "bridge/files"):
+        (tmp_path / tree).mkdir(parents=True)
+        (tmp_path / tree / "motd").touch()
+    monkeypatch.setattr(module, "CLOUD_INIT", tmp_path)
+    with pytest.raises(ValueError, match="/motd is shipped twice"):
+        list(shipped("bridge", DOMAIN))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_same_values_give_the_same_bytes(role: Role) -> None:
+    """Other bytes would replace every bridge."""
+    values = case(role, "hostile")
+    module._environment.cache_clear()
+    reordered = dict(sorted(values.jitsi_versions.items(), reverse=True))
+    assert user_data(values) == user_data(replace(values, jitsi_versions=reordered))
+
+
+@pytest.mark.parametrize(("role", "name"), CASES)
+def test_files_with_secrets_are_their_owners_alone(role: Role, name: str) -> None:
+    values = case(role, name)
+    secrets = {each.name: getattr(values, each.name).strip() for each in fields(values) if each.metadata.get("secret")}
+    files = landed(values)
+    for key, secret in secrets.items():
+        holders = {path: file for path, file in files.items() if secret in file.content}
+        assert holders, f"{key} reaches the host nowhere"
+        assert {file.permissions for file in holders.values()} <= {"0600", "0700"}
+
+
+def test_a_bridge_gets_one_password_and_no_private_key() -> None:
+    node, text = signaling(), user_data(bridge())
+    assert {each.name for each in fields(bridge()) if each.metadata.get("secret")} == SECRETS_OF_A_BRIDGE
+    assert "PRIVATE KEY" not in text
+    for foreign in (node.focus_password, "focus", node.email):
+        assert foreign not in text
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_secrets_are_absent_from_what_a_traceback_would_show(role: Role) -> None:
+    values = case(role, "plain")
+    assert not [each.name for each in fields(values) if each.metadata.get("secret") and each.name in repr(values)]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_placeholders_are_no_smaller_than_what_they_stand_for(role: Role) -> None:
+    """At the longest domain, whose name the certificates repeat."""
+    values = MAKERS[role](domain=LONGEST_DOMAIN)
+    placeholders = {"signaling": SIGNALING_PLACEHOLDERS, "bridge": BRIDGE_PLACEHOLDERS}[role]
+    assert {each.name for each in fields(values) if each.metadata.get("secret")} <= set(placeholders)
+    for name, placeholder in placeholders.items():
+        real = getattr(values, name)
+        assert len(placeholder) >= len(real), f"{name} has {len(real)} characters"
+        assert placeholder.count("\n") >= real.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "most"),
+    [("bridge", "plain", 14 * 1024), ("signaling", "plain", 29 * 1024), ("signaling", "long", MAX_BYTES)],
+)
+def test_user_data_leaves_room(role: Role, name: str, most: int) -> None:
+    """The state holds every server's copy, and admin keys need room below the cloud's limit."""
+    assert len(user_data(case(role, name)).encode()) <= most
+
+
+@pytest.mark.parametrize("values", [bridge(**BRIDGE_PLACEHOLDERS), signaling(**SIGNALING_PLACEHOLDERS)])
+def test_too_many_admin_keys_are_refused_before_any_call(values: Values) -> None:
+    check_size(values)
+    keys = tuple(key_line(f"admin-{number}", kind="ssh-rsa", size=520) for number in range(40))
+    with pytest.raises(pulumi.RunError, match=rf"at most {MAX_BYTES}.*40 keys.*Ed25519") as refusal:
+        check_size(replace(values, admin_keys=keys))
+    assert keys[0] not in str(refusal.value)
+
+
+def test_a_domain_too_long_for_the_cloud_is_refused_by_name() -> None:
+    """DNS takes it; but the signaling node's files name it some 50 times."""
+    with pytest.raises(pulumi.RunError, match=r"the domain, which has 226 characters and is repeated, for \d{5}"):
+        check_size(signaling(domain=LONGEST_DOMAIN, **SIGNALING_PLACEHOLDERS))
