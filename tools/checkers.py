@@ -78,8 +78,7 @@ def root() -> Path:
 
 
 def enter(tree: Path) -> list[str]:
-    made = ("dev", "etc/prosody/certs", "proc", "root", "run/sshd", "tmp", "var/lib/nginx", "var/log/nginx", "var/lib/prosody")
-    for folder in made:
+    """The start of a command that runs a program with `tree` as its root, the machine's devices and no network."""
     own = ["--map-root-user"] if os.geteuid() else []
     script = 'mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
     return ["unshare", *own, "--net", "--mount", "sh", "-c", script, str(tree)]
