@@ -59,7 +59,6 @@ def signaling(**changes: Any) -> SignalingValues:
         tls="letsencrypt",
         email="operations@example.org",
         admin_keys=(key_line("admin@laptop"),),
-        admin_cidrs=("198.51.100.0/24", "2001:db8::/48"),
         jitsi_versions={},
         plan=AddressPlan.within(IPv4Network("10.80.0.0/16")),
         region="fsn1",
@@ -76,7 +75,6 @@ def bridge(**changes: Any) -> BridgeValues:
         domain=domain,
         region="fsn1",
         admin_keys=(key_line("admin@laptop"),),
-        admin_cidrs=("198.51.100.0/24", "2001:db8::/48"),
         jitsi_versions={},
         plan=AddressPlan.within(IPv4Network("10.80.0.0/16")),
         jvb_password="jvbSecret0" * 3 + "ab",
@@ -92,7 +90,6 @@ HOSTILE: dict[str, Any] = {
         key_line("Zoë 日本語 🔑 ñ́", size=31),
         key_line("- [a, b]: {c: d} !!python/object &x *x | > @ --- ...", size=30),
     ),
-    "admin_cidrs": ("2001:db8::/48", "fd00::/8"),
     "jitsi_versions": PINS,
     "region": "a-b" + "9" * 13,
 }

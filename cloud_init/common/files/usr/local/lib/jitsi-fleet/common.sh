@@ -52,6 +52,8 @@ add_jitsi_archive() {
 
 finish() {
   install -d -m 0755 /var/lib/jitsi-fleet
+  # Each is now where its program reads it.
+  rm -f /etc/jitsi-fleet/passwords /etc/jitsi-fleet/jvb.conf /etc/jitsi-fleet/tls/auth.key /etc/jitsi-fleet/tls/web.key
   touch /var/lib/jitsi-fleet/installed
   mark "done"
 }

@@ -1,0 +1,42 @@
+"""Level 2: the real cloud-init's cache, without its copies of the user-data after the host's own clean-up."""
+
+from collections.abc import Callable
+
+from components.doors import Role
+from tests.level2_checked.conftest import Host
+
+REMEMBER = """
+import os
+from cloudinit.helpers import Paths
+from cloudinit.sources import pkl_store
+from cloudinit.sources.DataSourceHetzner import DataSourceHetzner
+
+os.makedirs("/var/lib/cloud/instance")
+source = DataSourceHetzner({}, None, Paths({}))
+source.userdata_raw = source.userdata = "a-secret"
+source.metadata = {"instance-id": "42"}
+pkl_store(source, "/var/lib/cloud/instance/obj.pkl")
+for name in ("user-data.txt", "user-data.txt.i", "cloud-config.txt"):
+    with open(f"/var/lib/cloud/instance/{name}", "w") as copy:
+        copy.write("a-secret")
+"""
+RECALL = """
+from cloudinit.sources import pkl_load
+source = pkl_load("/var/lib/cloud/instance/obj.pkl")
+print(source.get_instance_id(), source.get_userdata_raw())
+"""
+
+
+def test_after_the_first_boot_cloud_init_knows_the_machine_and_not_its_secrets(
+    host: Callable[[Role, str], Host],
+) -> None:
+    """Without the cache a reboot could look like a new machine, which gets new SSH host keys."""
+    node = host("bridge", "plain")
+    search = ("/usr/bin/grep", "--recursive", "--files-with-matches", "a-secret", "/var/lib/cloud", "/run")
+    made = node.run("/usr/bin/python3", "-c", REMEMBER)
+    assert made.returncode == 0, made.stderr
+    assert len(node.run(*search).stdout.splitlines()) == 4
+    forgotten = node.run("/usr/local/lib/jitsi-fleet/forget")
+    assert forgotten.returncode == 0, forgotten.stderr
+    assert node.run(*search).stdout == ""
+    assert node.run("/usr/bin/python3", "-c", RECALL).stdout.strip() == "42 None"
