@@ -43,7 +43,6 @@ def signaling_values(settings: Settings, location: str, **secrets: str) -> Signa
         tls=settings.tls,
         email=settings.email,
         admin_keys=settings.admin_keys,
-        admin_cidrs=settings.admin_cidrs,
         jitsi_versions=settings.jitsi_versions,
         plan=settings.plan,
         region=location,
@@ -55,7 +54,6 @@ def bridge_values(settings: Settings, location: str, **secrets: str) -> BridgeVa
     return BridgeValues(
         domain=settings.domain,
         admin_keys=settings.admin_keys,
-        admin_cidrs=settings.admin_cidrs,
         jitsi_versions=settings.jitsi_versions,
         plan=settings.plan,
         region=location,

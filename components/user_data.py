@@ -19,7 +19,7 @@ import pulumi
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from components.doors import AddressPlan, Role, doors_of, source_ranges
+from components.doors import AddressPlan, Door, Role, doors_of, source_ranges
 
 CLOUD_INIT = Path(__file__).parent.parent / "cloud_init"
 MAX_BYTES = 32 * 1024
@@ -43,7 +43,6 @@ class SignalingValues:
     tls: str
     email: str
     admin_keys: tuple[str, ...]
-    admin_cidrs: tuple[str, ...]
     jitsi_versions: Mapping[str, str]
     plan: AddressPlan
     region: str
@@ -64,7 +63,6 @@ class BridgeValues:
     domain: str
     region: str
     admin_keys: tuple[str, ...]
-    admin_cidrs: tuple[str, ...]
     jitsi_versions: Mapping[str, str]
     plan: AddressPlan
     jvb_password: str = field(repr=False, metadata=_SECRET)
@@ -141,18 +139,24 @@ def _context(values: SignalingValues | BridgeValues) -> dict[str, Any]:
             "port": door.port,
             "why": door.why,
             "untracked": door.protocol == "udp" and door.source == "world",
-            "ranges": {
-                family: [
-                    cidr
-                    for cidr in source_ranges(door.source, values.plan, values.admin_cidrs)
-                    if (":" in cidr) == (family == "ip6")
-                ]
-                for family in ("ip", "ip6")
-            },
+            "from": _matches(door, values.plan),
         }
         for door in doors_of(values.role)
     ]
     return plain | {"role": values.role, "doors": doors, "subnet": values.plan.subnet(values.role)}
+
+
+def _matches(door: Door, plan: AddressPlan) -> list[str]:
+    """How nftables tells who may use a door.
+
+    Administrators are told apart by the cloud's firewall alone, which follows a change of adminCidrs at once: here
+    it would be part of the user-data, and would replace every bridge. This side only keeps the private network out.
+    """
+    if door.source == "admins":
+        return [f"ip saddr != {plan.network}", "meta nfproto ipv6"]
+    ranges = source_ranges(door.source, plan, ())
+    by_family = {"ip saddr": [each for each in ranges if ":" not in each], "ip6 saddr": [e for e in ranges if ":" in e]}
+    return [f"{family} {{ {', '.join(members)} }}" for family, members in by_family.items() if members]
 
 
 def _yaml_scalar(text: str) -> str:

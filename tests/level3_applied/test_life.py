@@ -5,6 +5,13 @@ from collections import Counter
 from tests.level3_applied.applied import Workshop
 
 BRIDGES = {number: f"bridge-{number}" for number in range(1, 9)}
+VERSIONS = {
+    "jitsi-videobridge2": "2.3-307-g4bb0aead1-1",
+    "jicofo": "1.0-1189-1",
+    "jitsi-meet-web": "1.0.11146-1",
+    "jitsi-meet-web-config": "1.0.11146-1",
+    "jitsi-meet-prosody": "1.0.11146-1",
+}
 PER_BRIDGE = {"Server": 1, "ServerNetwork": 1, "DnsRecord": 4}
 """Resources that come and go with a bridge, next to its share of a placement group."""
 
@@ -43,7 +50,7 @@ def test_the_life_of_a_cluster(workshop: Workshop) -> None:
 def test_a_change_of_user_data_replaces_bridges_new_first_and_no_signaling_node(workshop: Workshop) -> None:
     stack = workshop.stack(bridges=2)
     assert stack.up().status == 0
-    stack.configure(adminCidrs=["127.0.0.0/9"])
+    stack.configure(jitsiVersions=VERSIONS)
     run = stack.up()
     assert run.status == 0, run.text
     assert run.names("create-replacement", "Server") == ["bridge-1", "bridge-2"]
@@ -60,6 +67,15 @@ def test_a_change_of_user_data_replaces_bridges_new_first_and_no_signaling_node(
     raised = stack.up()
     assert raised.names("create-replacement", "Server") == ["shard-1"], raised.text
     assert stack.outputs()["shards"][0]["waiting"] == []
+
+
+def test_a_change_of_who_may_reach_ssh_changes_the_firewalls_and_no_server(workshop: Workshop) -> None:
+    stack = workshop.stack(bridges=1)
+    assert stack.up().status == 0
+    stack.configure(adminCidrs=["127.0.0.0/9"])
+    run = stack.up()
+    assert run.status == 0, run.text
+    assert [(op, kind) for op, kind, _ in run.steps if kind != "Stack"] == [("update", "Firewall")] * 2
 
 
 def test_a_change_of_type_replaces_bridges_and_never_changes_a_running_server(workshop: Workshop) -> None:
