@@ -25,7 +25,7 @@ class Record:
     host: str
     name: str
     type: Literal["A", "AAAA", "SRV"]
-    value: pulumi.Output[str]
+    value: pulumi.Input[str]
     port: int = 0
     target: str = ""
 
@@ -85,7 +85,7 @@ def _srv(server: Server, domain: str, service: str, name: str, port: int) -> Rec
         host=server.name,
         name=name,
         type="SRV",
-        value=pulumi.Output.from_input(f"0 10 {port} {target}"),
+        value=f"0 10 {port} {target}",
         port=port,
         target=target,
     )

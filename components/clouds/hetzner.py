@@ -50,8 +50,9 @@ class HetznerCloud(pulumi.ComponentResource):
                 # One after the other: a network takes one change at a time and refuses a second with a conflict.
                 opts=pulumi.ResourceOptions(parent=self, depends_on=list(self._subnets.values())),
             )
-        self._firewalls = {
-            role: hcloud.Firewall(role, labels=self._labels, rules=_rules(role, args), opts=child) for role in ROLES
+        self._firewall_ids = {
+            role: hcloud.Firewall(role, labels=self._labels, rules=_rules(role, args), opts=child).id.apply(int)
+            for role in ROLES
         }
         self._key = hcloud.SshKey("operations", public_key=args.operations_public_key, labels=self._labels, opts=child)
         self.register_outputs({"network": network.name})
@@ -65,7 +66,7 @@ class HetznerCloud(pulumi.ComponentResource):
             image=args.image,
             user_data=args.user_data,
             ssh_keys=[self._key.id],
-            firewall_ids=[self._firewalls[args.role].id.apply(int)],
+            firewall_ids=[self._firewall_ids[args.role]],
             placement_group_id=group.id.apply(int),
             labels=self._labels | {"role": args.role},
             opts=self._server_options(args, parent),

@@ -105,6 +105,7 @@ class _Monitor(mocks.MockMonitor):
     def __init__(self) -> None:
         super().__init__(_Provider())
         self.declared = Declared()
+        self._urns: set[str] = set()
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
         chain = parent.split("::")[2] if parent else ""
@@ -113,7 +114,8 @@ class _Monitor(mocks.MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
         urn = self.make_urn(request.parent, request.type, request.name)
-        assert urn not in {resource.urn for resource in self.declared.resources}, f"declared twice: {urn}"
+        assert urn not in self._urns, f"declared twice: {urn}"
+        self._urns.add(urn)
         raw = rpc.deserialize_properties(request.object, keep_unknowns=True)
         inputs = {key: _unwrap(value) for key, value in raw.items()}
         secret = frozenset(key for key, value in raw.items() if _holds_secret(value))
