@@ -14,9 +14,28 @@ from pulumi.runtime.config import CONFIG, is_config_secret
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
-from components import address_range, domain_name, email_address, jitsi_packages, labels, ssh_public_key, stack_config
 from components.doors import AddressPlan
-from components.setting_types import CLAIM, LIST, MAP, distinct, filled, key_of, one_of, parsed, shaped, whole_number
+from components.rules import (
+    address_range,
+    domain_name,
+    email_address,
+    jitsi_packages,
+    labels,
+    ssh_public_key,
+    stack_config,
+)
+from components.rules.setting_types import (
+    CLAIM,
+    LIST,
+    MAP,
+    distinct,
+    filled,
+    key_of,
+    one_of,
+    parsed,
+    shaped,
+    whole_number,
+)
 
 # The longest name below the domain must fit into 253 characters, too.
 MAX_DOMAIN = domain_name.MAX_LENGTH - len("_jitsi-bridge-metrics._tcp.")

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from components import settings
+from components.rules.stack_config import SettingsError
 from components.settings import Settings
-from components.stack_config import SettingsError
 
 VALID = {
     "domain": "meet.example.org",

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from components import settings
+from components.rules.stack_config import SettingsError
 from components.settings import Settings
-from components.stack_config import SettingsError
 from tests.level1_declared.stack_files import as_text, raw_config
 
 CHECKOUT = Path(__file__).parents[2]

@@ -6,15 +6,9 @@ import pytest
 
 from components.settings import Settings
 from tests.level1_declared.recording import MINIMAL, Declared, declare
+from tests.versions import VERSIONS
 
 ADMIN_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1hb5nGq0dL0Wz3mY6vBpTn0s6m5C1o8f4wq2XK7yZt admin"
-VERSIONS = {
-    "jitsi-videobridge2": "2.3-307-g4bb0aead1-1",
-    "jicofo": "1.0-1189-1",
-    "jitsi-meet-web": "1.0.11146-1",
-    "jitsi-meet-web-config": "1.0.11146-1",
-    "jitsi-meet-prosody": "1.0.11146-1",
-}
 EFFECTS: dict[str, Any] = {
     "domain": "calls.example.org",
     "zone": "meet.example.org",

@@ -9,10 +9,11 @@ from hypothesis import assume, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from components import domain_name, settings
+from components import settings
 from components.doors import AddressPlan
+from components.rules import domain_name
+from components.rules.stack_config import SettingsError
 from components.settings import Settings
-from components.stack_config import SettingsError
 from tests.level1_declared.stack_files import VALID, VERSIONS, as_text, public_key
 
 # No time limit per example: on a busy machine it fails tests that are right.

@@ -3,7 +3,7 @@
 import pytest
 
 from components import settings
-from components.stack_config import SettingsError
+from components.rules.stack_config import SettingsError
 from tests.level1_declared.stack_files import VERSIONS, public_key, read, refusal, stack
 
 MISTAKES: list[tuple[str, object, str]] = [

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from components import settings
-from components.stack_config import SettingsError
+from components.rules.stack_config import SettingsError
 from tests.level1_declared.stack_files import public_key, raw, read, stack
 
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from components import ssh_public_key
 from components.doors import AddressPlan, Role
+from components.rules import ssh_public_key
 from components.user_data import BridgeValues, SignalingValues, user_data
 
 DOMAIN = "meet.example.org"

@@ -3,15 +3,9 @@
 from collections import Counter
 
 from tests.level3_applied.applied import Workshop
+from tests.versions import VERSIONS
 
 BRIDGES = {number: f"bridge-{number}" for number in range(1, 9)}
-VERSIONS = {
-    "jitsi-videobridge2": "2.3-307-g4bb0aead1-1",
-    "jicofo": "1.0-1189-1",
-    "jitsi-meet-web": "1.0.11146-1",
-    "jitsi-meet-web-config": "1.0.11146-1",
-    "jitsi-meet-prosody": "1.0.11146-1",
-}
 PER_BRIDGE = {"Server": 1, "ServerNetwork": 1, "DnsRecord": 4}
 """Resources that come and go with a bridge, next to its share of a placement group."""
 

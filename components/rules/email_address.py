@@ -2,8 +2,8 @@
 
 import re
 
-from components import domain_name
-from components.secret_shapes import shown
+from components.rules import domain_name
+from components.rules.secret_shapes import shown
 
 # RFC 5321 allows more before the @, such as quotes and dollar signs; nobody operates a cluster from such an address,
 # and this one goes through a shell and debconf on the host.

@@ -2,8 +2,8 @@
 
 import re
 
-from components.secret_shapes import shown
-from components.setting_types import text
+from components.rules.secret_shapes import shown
+from components.rules.setting_types import text
 
 OWN_LABELS = ("cluster", "role")  # what the program finds its own servers by
 _WORD = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 
-from components.secret_shapes import shown
-from components.setting_types import text
+from components.rules.secret_shapes import shown
+from components.rules.setting_types import text
 
 PACKAGES = ("jitsi-videobridge2", "jicofo", "jitsi-meet-web", "jitsi-meet-web-config", "jitsi-meet-prosody")
 # Debian policy 5.6.12: epoch, upstream version that starts with a digit, revision.

@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 
-from components.secret_shapes import shown
+from components.rules.secret_shapes import shown
 
 OWN_ADDRESS = "`curl -4 https://icanhazip.com` prints the public address of the machine where it runs; add /32 to it"
 MAX_RANGES = 100  # Hetzner: per firewall rule

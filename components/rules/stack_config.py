@@ -15,7 +15,7 @@ import pulumi
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from components.secret_shapes import looks_like_secret, shown
+from components.rules.secret_shapes import looks_like_secret, shown
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic import BeforeValidator, ValidationInfo
 from pydantic.alias_generators import to_camel
 
-from components.secret_shapes import shown
+from components.rules.secret_shapes import shown
 
 _KINDS = {list: "a list", dict: "a map", bool: "a boolean", int: "a number", float: "a number", type(None): "nothing"}
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
