@@ -17,6 +17,7 @@ from tools.say import say
 PACKAGES = (
     "apt",
     "bash",
+    "ca-certificates",
     "cloud-init",
     "coreutils",
     "curl",
@@ -80,10 +81,13 @@ def root() -> Path:
 
 
 def enter(tree: Path) -> list[str]:
-    """The start of a command that runs a program with `tree` as its root, the machine's devices and no network."""
+    """The start of a command that runs a program with `tree` as its root, the machine's devices and no network.
+
+    When it ends, so does all that it has started.
+    """
     own = ["--map-root-user"] if os.geteuid() else []
     script = 'mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
-    return ["unshare", *own, "--net", "--mount", "sh", "-c", script, str(tree)]
+    return ["unshare", *own, "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, str(tree)]
 
 
 def _release() -> str:
@@ -140,6 +144,8 @@ def _unpack(packages: list[Path], tree: Path) -> None:
     (tree / "etc/passwd").write_text(_ACCOUNTS)
     (tree / "etc/group").write_text(_GROUPS)
     (tree / "etc/resolv.conf").touch()
+    authorities = sorted((tree / "usr/share/ca-certificates/mozilla").glob("*.crt"))
+    (tree / "etc/ssl/certs/ca-certificates.crt").write_text("".join(each.read_text() for each in authorities))
     shutil.copy(tree / "usr/share/openssh/sshd_config", tree / "etc/ssh/sshd_config")
 
 
