@@ -54,7 +54,7 @@ def main() -> None:
     say("shell", on_path.offer(engine))
     embedded_cloud("up")
     select_stack(engine)
-    pulumi(engine, "up", "--yes", "--stack", STACK)
+    pulumi(engine, "up", "--yes", "--suppress-outputs", "--stack", STACK)
     print(show.table(show.described(engine, STACK)))
     print("\nNext: pulumi config set bridges 8 && pulumi up")
 
