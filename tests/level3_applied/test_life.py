@@ -82,6 +82,18 @@ def test_a_change_of_type_replaces_bridges_and_never_changes_a_running_server(wo
     assert not [kind for kind in run.kinds() if "change_type" in kind or "poweroff" in kind]
 
 
+def test_another_location_replaces_the_bridges_that_move_new_first_and_no_other(workshop: Workshop) -> None:
+    """bridge-7 stays in its location but changes its group, which the plugin refuses for a running server."""
+    stack = workshop.stack(bridges=7)
+    assert stack.up().status == 0
+    stack.configure(locations=["fsn1", "nbg1"])
+    run = stack.up()
+    assert run.status == 0, run.text
+    assert run.names("create-replacement", "Server") == ["bridge-2", "bridge-4", "bridge-6", "bridge-7"]
+    assert run.names("update", "Server") == []
+    assert stack.up().steps == []
+
+
 def test_a_server_removed_by_hand_is_found_by_refresh_and_made_again(workshop: Workshop) -> None:
     stack = workshop.stack(bridges=2)
     assert stack.up().status == 0
