@@ -10,8 +10,18 @@ import sys
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
-WAITING = "import asyncio; print('waiting', flush=True); asyncio.run(asyncio.sleep(30))"
-QUIET = "from components import interruption; interruption.end_quietly(); "
+WAITING = """
+import asyncio
+async def wait():
+    print("waiting", flush=True)
+    await asyncio.sleep(30)
+loop = asyncio.new_event_loop()
+try:
+    loop.run_until_complete(wait())
+finally:
+    loop.close()
+"""  # as the language host runs the program
+QUIET = "from components import interruption; interruption.end_quietly()\n"
 
 
 def test_an_interrupted_program_ends_without_a_traceback() -> None:
