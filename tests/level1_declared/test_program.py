@@ -1,7 +1,9 @@
 """Level 1: each setting has an effect, and the options that protect calls are set."""
 
+from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 
 from components.settings import Settings
@@ -120,6 +122,20 @@ def test_a_preview_of_an_empty_stack_declares_the_same_resources() -> None:
 def test_the_minimal_settings_are_complete() -> None:
     assert declare().one("Server", "shard-1").inputs["location"] == "fsn1"
     assert set(MINIMAL) <= set(EFFECTS)
+
+
+def test_user_data_that_is_too_large_stops_the_program_before_any_resource() -> None:
+    """Hetzner takes 32 KiB; the program finds out before the first call, not with half a cluster made."""
+    keys = [ADMIN_KEY.replace("admin", f"admin-{number} " + "x" * 200) for number in range(40)]
+    keys = [key.replace("AAAAIJ1hb5nG", f"AAAAIJ1hb{number:03d}") for number, key in enumerate(keys)]
+    with pytest.raises(pulumi.RunError, match="user-data of the signaling role has"):
+        declare({"adminKeys": keys})
+
+
+def test_only_one_file_names_the_machines_of_a_provider() -> None:
+    parts = Path(__file__).parents[2] / "components"
+    naming = {path.relative_to(parts).as_posix() for path in parts.rglob("*.py") if "pulumi_hcloud" in path.read_text()}
+    assert naming == {"clouds/hetzner.py"}
 
 
 def _facts(declared: Declared) -> list[Any]:
