@@ -14,9 +14,6 @@ import pulumi_hcloud as hcloud
 from components.clouds import Server, ServerArgs
 from components.doors import ROLES, AddressPlan, Role, doors_of, source_ranges
 
-USER_DATA_LIMIT = 32 * 1024
-"""Bytes of user-data that Hetzner takes (API reference, create a server)."""
-
 SERVERS_PER_GROUP = 5
 """Half of what a spread group holds, so that every server of a group can be replaced new-first."""
 

@@ -1,14 +1,13 @@
 """Calls to the Hetzner Cloud API through Hetzner's own client, with the waiting and the error texts of the plugin."""
 
-import ipaddress
 import re
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from hcloud import APIException, Client
 
+from local_cloud.plugins.loopback import is_loopback
 from local_cloud.plugins.resource import ProviderError
 
 VERSION = "1.39.1"
@@ -133,12 +132,7 @@ def seconds(duration: str) -> float:
 
 
 def _require_loopback(endpoint: str) -> None:
-    host = urlsplit(endpoint).hostname or ""
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not is_loopback(endpoint):
         raise ProviderError(
             f"hcloud:endpoint is {endpoint}, but this is a double of the hcloud plugin, which speaks to the embedded "
             "cloud on this machine (127.0.0.1) only. For a real account, install the official plugin: "
