@@ -16,6 +16,9 @@ from components.clouds import Server
 TTL = 60
 """Seconds: a replaced host's name moves, and its callers should follow soon. Cloudflare's shortest."""
 
+PRIORITY, WEIGHT = 0, 10
+"""Of every SRV record: the hosts of a service are equals."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
@@ -85,7 +88,7 @@ def _srv(server: Server, domain: str, service: str, name: str, port: int) -> Rec
         host=server.name,
         name=name,
         type="SRV",
-        value=f"0 10 {port} {target}",
+        value=f"{PRIORITY} {WEIGHT} {port} {target}",
         port=port,
         target=target,
     )
@@ -121,4 +124,4 @@ class CloudflareRecords(pulumi.ComponentResource):
 
 
 def _srv_data(record: Record) -> cloudflare.DnsRecordDataArgs:
-    return cloudflare.DnsRecordDataArgs(priority=0, weight=10, port=record.port, target=record.target)
+    return cloudflare.DnsRecordDataArgs(priority=PRIORITY, weight=WEIGHT, port=record.port, target=record.target)

@@ -32,7 +32,6 @@ class Server:
     """A server as it is, which a waiting change can make differ from the settings; known once it exists."""
 
     name: str
-    role: Role
     location: pulumi.Output[str]
     server_type: pulumi.Output[str]
     placement_group: pulumi.Output[str]

@@ -12,7 +12,7 @@ import pulumi
 import pulumi_hcloud as hcloud
 
 from components.clouds import Server, ServerArgs
-from components.doors import ROLES, AddressPlan, Role, doors_of, source_ranges
+from components.doors import EVERYONE, ROLES, AddressPlan, Role, doors_of, source_ranges
 
 SERVERS_PER_GROUP = 5
 """Half of what a spread group holds, so that every server of a group can be replaced new-first."""
@@ -77,7 +77,6 @@ class HetznerCloud(pulumi.ComponentResource):
         )
         return Server(
             name=name,
-            role=args.role,
             location=server.location,
             server_type=server.server_type,
             placement_group=group.name,
@@ -128,6 +127,6 @@ def _rules(role: Role, args: HetznerCloudArgs) -> list[hcloud.FirewallRuleArgs]:
         if door.public
     ]
     ping = hcloud.FirewallRuleArgs(
-        direction="in", protocol="icmp", source_ips=["0.0.0.0/0", "::/0"], description="ping, path MTU"
+        direction="in", protocol="icmp", source_ips=list(EVERYONE), description="ping, path MTU"
     )
     return [*doors, ping]
