@@ -29,6 +29,8 @@ PACKAGES = (
     "nginx-light",
     "openssh-server",
     "prosody",
+    "python3-aiohttp",
+    "python3-slixmpp",
     "ruby-hocon",
     "sed",
     "shellcheck",
