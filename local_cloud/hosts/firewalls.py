@@ -1,0 +1,192 @@
+"""The firewalls that the API holds, as one nftables ruleset of the network in which the hosts live.
+
+Meaning as in the real cloud (its documentation, "Firewalls: FAQ"): a server without a firewall is open; with some, the
+union of their rules counts. In: only what a rule allows. Out: everything, unless there is a rule for out. Stateful, so
+answers always pass. Names, DHCP and metadata are always there. Only the public side is filtered. What becomes of
+connections when a rule goes is documented nowhere; here they stay, as with every filter that follows connections.
+
+Where packets are judged: between two hosts in `forward`, by the sender's rules for out, then by the receiver's for in;
+from a host to a service of the cloud in `input`; from a service to a host in `output`. Whatever comes from WORLD was
+judged before by `allowed`, with the address of the real client. Ranges are written with public addresses (127.90.x.y),
+packets between hosts carry inside ones: a rule means both.
+"""
+
+import asyncio
+import ipaddress
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from ..hetzner import labels, primary_ips
+from ..store import Doc, Store
+from . import addresses
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+PUBLIC = ipaddress.IPv4Network((int(primary_ips.FIRST_IPV4), 16))
+PROTOCOLS = {  # of a rule -> of a packet, by IP version
+    "tcp": {4: "tcp", 6: "tcp"},
+    "udp": {4: "udp", 6: "udp"},
+    "icmp": {4: "icmp", 6: "ipv6-icmp"},
+    "esp": {4: "esp", 6: "esp"},
+    "gre": {4: "gre", 6: "gre"},
+}
+NEIGHBOURS = (
+    "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld2-listener-report }"
+)
+
+
+class RulesetError(Exception):
+    """nft refused a ruleset; the one before still holds."""
+
+
+class Guarded(NamedTuple):
+    """A server with at least one firewall, with its addresses on the public side."""
+
+    server: int
+    networks: list[Network]
+    rules: list[Doc]
+
+
+def ruleset(store: Store) -> str:
+    """Everything that `apply` needs; it takes the place of what was there in one step."""
+    guarded = list(_guarded(store))
+    chains = [line for one in guarded for line in _chains_of(one)]
+    senders = _verdicts(guarded, "saddr", "out")
+    receivers = _verdicts(guarded, "daddr", "in")
+    always_to = [
+        f"{NEIGHBOURS} accept",
+        "udp dport 67 accept",
+        f"ip daddr {addresses.METADATA} tcp dport 80 accept",
+        f"ip daddr {addresses.RESOLVER} meta l4proto {{ tcp, udp }} th dport 53 accept",
+    ]
+    always_from = [f"ip saddr {addresses.WORLD} accept", f"{NEIGHBOURS} accept", "udp sport 67 udp dport 68 accept"]
+    lines = [
+        "table inet cloud {}",  # made first, since a table that is not there cannot be deleted
+        "delete table inet cloud",
+        "table inet cloud {",
+        *chains,
+        *_hook("forward", senders + receivers),
+        *_hook("input", always_to + senders),
+        *_hook("output", always_from + receivers),
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+async def apply(text: str) -> None:
+    """Put a ruleset into force in the network namespace of this process, or raise RulesetError."""
+    pipe = asyncio.subprocess.PIPE
+    nft = await asyncio.create_subprocess_exec("nft", "-f", "-", stdin=pipe, stdout=pipe, stderr=pipe)
+    _, errors = await nft.communicate(text.encode())
+    if nft.returncode:
+        raise RulesetError(errors.decode(errors="replace").strip())
+
+
+def allowed(store: Store, server_id: int, protocol: str, port: int, client: str) -> bool:
+    """Whether the server's firewalls let a client outside reach this port ("tcp" or "udp")."""
+    for project in store.counts():
+        server = store.get("server", project, server_id)
+        if server is not None:
+            rules = _rules(server, store.all("firewall", project))
+            return rules is None or any(_lets_in(rule, protocol, port, client) for rule in rules)
+    return False
+
+
+def _lets_in(rule: Doc, protocol: str, port: int, client: str) -> bool:
+    if rule["direction"] != "in" or rule["protocol"] != protocol:
+        return False
+    first, last = _ports(rule["port"])
+    address = ipaddress.ip_address(client)
+    return first <= port <= last and any(address in ipaddress.ip_network(text) for text in rule["source_ips"])
+
+
+def _ports(text: str) -> tuple[int, int]:
+    first, _, last = ("0-65535" if text == "any" else text).partition("-")
+    return int(first), int(last or first)
+
+
+def _guarded(store: Store) -> Iterator[Guarded]:
+    for project in store.counts():
+        firewalls = store.all("firewall", project)
+        for server in store.all("server", project):
+            rules = _rules(server, firewalls)
+            if rules is not None:
+                yield Guarded(server["id"], _networks(store, project, server), rules)
+
+
+def _rules(server: Doc, firewalls: list[Doc]) -> list[Doc] | None:
+    """The rules of all firewalls of the server; None when it has no firewall."""
+    guards = [
+        firewall
+        for firewall in firewalls
+        if firewall["id"] in server["firewalls"]
+        or any(labels.matches(selector, server["labels"]) for selector in firewall["selectors"])
+    ]
+    return [rule for firewall in guards for rule in firewall["rules"]] if guards else None
+
+
+def _networks(store: Store, project: str, server: Doc) -> list[Network]:
+    numbers = [number for number in (server["ipv4"], server["ipv6"]) if number is not None]
+    return [
+        ipaddress.ip_network(addresses.inside(address["ip"]) if address["type"] == "ipv4" else address["ip"])
+        for address in store.some("primary_ip", project, numbers)
+    ]
+
+
+def _hook(name: str, rules: list[str]) -> list[str]:
+    return [
+        f"chain {name} {{",
+        f"type filter hook {name} priority filter; policy accept;",
+        "ct state established,related accept",
+        *rules,
+        "}",
+    ]
+
+
+def _verdicts(guarded: list[Guarded], field: str, direction: str) -> list[str]:
+    """One look-up for each IP version: from a server's address to its chain."""
+    lines = []
+    for version, family in ((4, "ip"), (6, "ip6")):
+        entries = [
+            f"{network} : jump {direction}_{one.server}"
+            for one in guarded
+            for network in one.networks
+            if network.version == version
+        ]
+        if entries:
+            lines.append(f"{family} {field} vmap {{ {', '.join(entries)} }}")
+    return lines
+
+
+def _chains_of(one: Guarded) -> Iterator[str]:
+    """Two chains, which return what is allowed and drop the rest."""
+    for direction, field, ranges in (("in", "saddr", "source_ips"), ("out", "daddr", "destination_ips")):
+        rules = [rule for rule in one.rules if rule["direction"] == direction]
+        yield f"chain {direction}_{one.server} {{"
+        for rule in rules:
+            for version, family in ((4, "ip"), (6, "ip6")):
+                found = sorted(map(str, _meant(rule[ranges], version)))
+                if found:
+                    yield f"{family} {field} {{ {', '.join(found)} }} {_matched(rule, version)} return"
+        if rules or direction == "in":
+            yield "drop"
+        yield "}"
+
+
+def _matched(rule: Doc, version: int) -> str:
+    protocol = PROTOCOLS[rule["protocol"]][version]
+    if rule["protocol"] not in ("tcp", "udp") or rule["port"] == "any":
+        return f"meta l4proto {protocol}"
+    return f"{protocol} dport {rule['port']}"
+
+
+def _meant(ranges: Iterable[str], version: int) -> Iterator[Network]:
+    """The ranges of one IP version, with the inside addresses of the public ones; none overlaps another."""
+    if version == 6:
+        return ipaddress.collapse_addresses(ipaddress.IPv6Network(text) for text in ranges if ":" in text)
+    written = [ipaddress.IPv4Network(text) for text in ranges if ":" not in text]
+    public = [network if network.subnet_of(PUBLIC) else PUBLIC for network in written if network.overlaps(PUBLIC)]
+    inside = [
+        ipaddress.IPv4Network((addresses.inside(str(network.network_address)), network.prefixlen)) for network in public
+    ]
+    return ipaddress.collapse_addresses(written + inside)
