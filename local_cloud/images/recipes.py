@@ -1,0 +1,70 @@
+"""What is in each image and what its archive offers beyond it: to change when a role installs something new.
+
+Networking is what a cloud's image of the release uses. Debian 12: ifupdown with ISC's DHCP client, which also writes
+/etc/resolv.conf (Hetzner's image). Debian 13, which no longer has that client: netplan in front of systemd-networkd and
+systemd-resolved (Debian's cloud image, https://wiki.debian.org/Netplan).
+"""
+
+from dataclasses import dataclass
+
+# `locales`: without it cloud-init's module of that name fails.
+_BASE = (
+    "ca-certificates",
+    "cloud-init",
+    "cron",
+    "curl",
+    "dbus",
+    "debconf-utils",
+    "gnupg",
+    "iproute2",
+    "iputils-ping",
+    "kmod",
+    "libpam-systemd",
+    "locales",
+    "netbase",
+    "openssh-server",
+    "procps",
+    "python3",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+    "systemd-timesyncd",
+    "udev",
+)
+
+# What cloud_init/*/files/usr/local/lib/jitsi-fleet/install installs beside Jitsi's own packages.
+_ROLES = (
+    "ca-certificates",
+    "certbot",
+    "curl",
+    "jq",
+    "nftables",
+    "nginx",
+    "prosody",
+    "systemd-timesyncd",
+    "unattended-upgrades",
+    "uuid-runtime",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """`base`: packages of the root file system; `offered`: packages that hosts may install, with all they need."""
+
+    codename: str
+    base: tuple[str, ...]
+    offered: tuple[str, ...]
+
+
+RECIPES = {
+    "debian-12": Recipe(
+        codename="bookworm",
+        base=(*_BASE, "ifupdown", "isc-dhcp-client"),
+        offered=(*_ROLES, "openjdk-17-jre-headless"),
+    ),
+    "debian-13": Recipe(
+        codename="trixie",
+        base=(*_BASE, "netplan.io", "systemd-resolved"),
+        offered=(*_ROLES, "openjdk-21-jre-headless"),
+    ),
+}
