@@ -1,19 +1,29 @@
-"""python -m local_cloud up|down|status|reset"""
+"""python -m local_cloud up|down|status|reset|prepare|console|exec"""
 
 import argparse
 import sys
 from pathlib import Path
 
 from . import paths, process
+from .hosts import command_line, enclosure
+from .images import machine_tools
+from .images import prepare as images
 from .server import InUseError, serve
 
 
 def main() -> int:
     options = _parser().parse_args()
+    if getattr(options, "command", None) and options.command[0] == "--":
+        options.command.pop(0)
     state = options.state.resolve()
     try:
         return int(options.run(options, state))
-    except (process.NotStartedError, InUseError) as error:
+    except (
+        process.NotStartedError,
+        InUseError,
+        command_line.UnknownHostError,
+        machine_tools.UnavailableError,
+    ) as error:
         print(f"local_cloud: {error}", file=sys.stderr)
         return 1
 
@@ -21,15 +31,47 @@ def main() -> int:
 def up(options: argparse.Namespace, state: Path) -> int:
     port = paths.port() if options.port is None else options.port
     if options.foreground:
-        serve(state, port, options.action_seconds, options.calls_per_hour)
+        serve(state, port, options.action_seconds, options.calls_per_hour, hosts=_hosts(options))
         return 0
     found = process.running(state)
     if found:
         print(f"The embedded cloud already runs at {found.url} (process {found.pid}).")
         return 0
-    handle = process.start(state, port, options.action_seconds, options.calls_per_hour)
+    hosts = _hosts(options)
+    handle = process.start(state, port, options.action_seconds, options.calls_per_hour, hosts=hosts)
     print(f"The embedded cloud runs at {handle.url} (process {handle.pid}), state in {state}.")
     return 0
+
+
+def _hosts(options: argparse.Namespace) -> bool:
+    """Whether servers boot: as asked, else where this machine can."""
+    if options.hosts is not None:
+        return bool(options.hosts)
+    reason = enclosure.unavailable() or (None if images.find() else "the images are not prepared")
+    if reason:
+        print(f"Servers are rows in the API only: {reason}.")
+    return reason is None
+
+
+def prepare(options: argparse.Namespace, _: Path) -> int:
+    prepared = images.prepare(tuple(options.image or ("debian-12",)))
+    print(f"Hosts can boot: {', '.join(prepared.bases)}, Jitsi's packages from {prepared.jitsi}.")
+    return 0
+
+
+def console(options: argparse.Namespace, state: Path) -> int:
+    return command_line.console(_running(state), options)
+
+
+def execute(options: argparse.Namespace, state: Path) -> int:
+    return command_line.execute(_running(state), options)
+
+
+def _running(state: Path) -> process.LocalCloud:
+    handle = process.running(state)
+    if handle is None:
+        raise process.NotStartedError("The embedded cloud does not run. Start it: python -m local_cloud up")
+    return handle
 
 
 def down(_: argparse.Namespace, state: Path) -> int:
@@ -54,6 +96,8 @@ def status(_: argparse.Namespace, state: Path) -> int:
     for project, counts in sorted(report["projects"].items()):
         if project:
             print(f"{project:<26}" + "".join(f"{counts.get(kind, 0):>18}" for kind in kinds))
+    if report["hosts"] is not None:
+        print("\n" + command_line.table(report["hosts"]))
     return 0
 
 
@@ -71,21 +115,41 @@ def reset(_: argparse.Namespace, state: Path) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local_cloud", description="The embedded cloud, on loopback only.")
-    commands = parser.add_subparsers(required=True, metavar="up|down|status|reset")
-    for run, text in ((up, "start it"), (down, "stop it"), (status, "what it holds"), (reset, "empty it")):
-        command = commands.add_parser(run.__name__, help=text, description=text)
+    commands = parser.add_subparsers(required=True, metavar="up|down|status|reset|prepare|console|exec")
+    for name, run, text in (
+        ("up", up, "start it"),
+        ("down", down, "stop it"),
+        ("status", status, "what it holds, and its hosts"),
+        ("reset", reset, "empty it"),
+        ("prepare", prepare, "make the images and package archives that hosts boot from"),
+        ("console", console, "the last lines of a host's console"),
+        ("exec", execute, "run a command on a host as root; without one, a shell"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
         command.add_argument("--state", type=Path, default=paths.state_folder(), help="state folder (%(default)s)")
+        if run in (console, execute):
+            command.add_argument("host", help="its name, as in bridge-2")
+        if run is execute:
+            command.add_argument("command", nargs=argparse.REMAINDER, help="the command, after --")
+        if run is console:
+            command.add_argument("--lines", type=int, default=40)
+            command.add_argument("--cloud-init", action="store_true", help="the log of cloud-init instead")
+        if run is prepare:
+            command.add_argument("--image", action="append", help="debian-12 (default), debian-13; may be given twice")
         if run is up:
-            command.add_argument(
-                "--port", type=int, help=f"port on 127.0.0.1 (LOCAL_CLOUD_PORT, else {paths.DEFAULT_PORT})"
-            )
-            command.add_argument(
-                "--action-seconds", type=float, default=0.3, help="how long an action runs (%(default)s)"
-            )
-            command.add_argument("--calls-per-hour", type=int, default=3600, help="rate limit of a Hetzner project")
-            command.add_argument("--foreground", action="store_true", help="stay in the foreground")
+            _of_up(command)
     return parser
+
+
+def _of_up(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=int, help=f"port on 127.0.0.1 (LOCAL_CLOUD_PORT, else {paths.DEFAULT_PORT})")
+    command.add_argument("--action-seconds", type=float, default=0.3, help="how long an action runs (%(default)s)")
+    command.add_argument("--calls-per-hour", type=int, default=3600, help="rate limit of a Hetzner project")
+    command.add_argument("--foreground", action="store_true", help="stay in the foreground")
+    command.add_argument(
+        "--hosts", action=argparse.BooleanOptionalAction, help="let servers boot (default: where this machine can)"
+    )
 
 
 if __name__ == "__main__":

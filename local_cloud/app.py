@@ -68,7 +68,8 @@ def _admin(gate: Gate) -> list[Route]:
     since = time.strftime("%Y-%m-%d %H:%M:%S")
 
     async def status(_: Request) -> Response:
-        return JSONResponse({"since": since, "action_seconds": gate.action_seconds, "projects": gate.store.counts()})
+        report = {"since": since, "action_seconds": gate.action_seconds, "projects": gate.store.counts()}
+        return JSONResponse({**report, "hosts": gate.hosts() if gate.hosts else None})
 
     async def log(request: Request) -> Response:
         return JSONResponse({"calls": gate.log.since(int(request.query_params.get("since", "0")))})

@@ -21,6 +21,7 @@ class Call:
     params: Mapping[str, str]
     now: float  # seconds since the epoch
     action_seconds: float
+    by_hosts: frozenset[str] = frozenset()  # commands whose actions end when a host has done them
     action_error: dict[str, str] | None = None  # a fault: what this call starts will end in this error
 
 

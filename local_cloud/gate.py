@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -15,13 +16,20 @@ from .faults import Fault, Faults
 from .hetzner import actions
 from .hetzner.rate_limit import RateLimit
 from .log import CallLog
-from .store import Store
+from .store import Doc, Store
 
 
 class Gate:
     def __init__(self, store: Store, log: CallLog, action_seconds: float, calls_per_hour: int) -> None:
         self.store, self.log, self.action_seconds = store, log, action_seconds
         self.faults, self.limit = Faults(), RateLimit(calls_per_hour)
+        self._by_hosts: frozenset[str] = frozenset()
+        self._wake: Callable[[], None] = lambda: None
+        self.hosts: Callable[[], list[Doc]] | None = None
+
+    def perform(self, commands: frozenset[str], wake: Callable[[], None], hosts: Callable[[], list[Doc]]) -> None:
+        """Leave the actions of these commands to hosts; `wake` is called after every call, `hosts` describes them."""
+        self._by_hosts, self._wake, self.hosts = commands, wake, hosts
 
     async def serve(self, request: Request, api: Api, handler: Handler | RefusalError) -> Response:
         """Answer one call of an API; `handler` is a RefusalError where no route fits."""
@@ -73,15 +81,20 @@ class Gate:
             params=request.path_params,
             now=now,
             action_seconds=self.action_seconds,
+            by_hosts=self._by_hosts,
             action_error=fault.action_error.model_dump() if fault and fault.action_error else None,
         )
-        with self.store.transaction():
-            return handler(call)
+        try:
+            with self.store.transaction():
+                return handler(call)
+        finally:
+            self._wake()
 
     def reset(self) -> None:
         """Empty the state, the log, the faults and the rate limits. Keys are derived and stay."""
         with self.store.transaction():
             self.store.clear()
+        self._wake()
         self.log.clear()
         self.faults.clear()
         self.limit.clear()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-PATIENCE = 20.0  # seconds until a start or a stop counts as failed
+PATIENCE = 60.0  # seconds until a start or a stop counts as failed; hosts are shut down in order
 
 
 class NotStartedError(Exception):
@@ -128,8 +128,13 @@ def running(state: Path) -> LocalCloud | None:
     return handle
 
 
-def start(state: Path, port: int = 0, action_seconds: float = 0.3, calls_per_hour: int = 3600) -> LocalCloud:
-    """Start a server in a session of its own and wait until it answers; the running one, if there is one."""
+def start(
+    state: Path, port: int = 0, action_seconds: float = 0.3, calls_per_hour: int = 3600, *, hosts: bool = False
+) -> LocalCloud:
+    """Start a server in a session of its own and wait until it answers; the running one, if there is one.
+
+    With `hosts` servers really boot (local_cloud/hosts/); without, they are rows in the API.
+    """
     found = running(state)
     if found:
         return found
@@ -146,6 +151,7 @@ def start(state: Path, port: int = 0, action_seconds: float = 0.3, calls_per_hou
         *options,
         "--calls-per-hour",
         str(calls_per_hour),
+        "--hosts" if hosts else "--no-hosts",
     ]
     with (state / "server.log").open("ab") as output:
         process = subprocess.Popen(

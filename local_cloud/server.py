@@ -1,24 +1,33 @@
 """Runs the embedded cloud in this process, in the foreground, until SIGTERM or SIGINT."""
 
+import asyncio
 import fcntl
 import os
+import signal
 import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from .app import build
 from .connections import Protocol
 from .gate import Gate
+from .hosts import addresses, enclosure, metadata
+from .hosts.site import COMMANDS, Site
+from .images import prepare
 from .log import CallLog
 from .store import Store
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class InUseError(Exception):
     """Another process has the state folder or the port."""
 
 
-def serve(folder: Path, port: int, action_seconds: float, calls_per_hour: int) -> None:
+def serve(folder: Path, port: int, action_seconds: float, calls_per_hour: int, *, hosts: bool) -> None:
     """Serve on 127.0.0.1. `port` 0 takes a free one. Writes `pid` and `port` into the folder once it listens."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "lock").open("w") as lock:
@@ -27,28 +36,80 @@ def serve(folder: Path, port: int, action_seconds: float, calls_per_hour: int) -
         except BlockingIOError as error:
             raise InUseError(f"another embedded cloud runs on {folder}") from error
         listener = _listener(port)
-        store, log = Store(folder), CallLog(folder)
-        app = build(Gate(store, log, action_seconds, calls_per_hour))
-        config = uvicorn.Config(app, http=Protocol, log_level="warning", access_log=False, lifespan="off")
-        (folder / "pid").write_text(str(os.getpid()))
-        (folder / "port").write_text(str(listener.getsockname()[1]))
         try:
-            uvicorn.Server(config).run([listener])
+            if hosts:
+                enclosure.run(folder, listener, action_seconds, calls_per_hour)
+            else:
+                asyncio.run(_serve(folder, listener, os.getpid(), action_seconds, calls_per_hour))
         finally:
             for name in ("pid", "port"):
                 (folder / name).unlink(missing_ok=True)
-            log.close()
-            store.close()
 
 
-def _listener(port: int) -> socket.socket:
+def serve_inside(
+    folder: Path, listener: socket.socket, outside: int, pid: int, action_seconds: float, calls_per_hour: int
+) -> None:
+    """The same with hosts, from within the namespaces; `pid` is this process as the machine sees it."""
+    asyncio.run(_serve(folder, listener, pid, action_seconds, calls_per_hour, outside))
+
+
+async def _serve(
+    folder: Path,
+    listener: socket.socket,
+    pid: int,
+    action_seconds: float,
+    calls_per_hour: int,
+    outside: int | None = None,
+) -> None:
+    store, log = Store(folder), CallLog(folder)
+    gate = Gate(store, log, action_seconds, calls_per_hour)
+    listeners, site = [listener], None
+    app: Application = build(gate)
+    if outside is None:
+        store.release()  # nobody is here to end what hosts had begun
+    else:
+        found = prepare.find()
+        if found is None:
+            raise RuntimeError("the images are not prepared: python -m local_cloud prepare")
+        (folder / "hosts").mkdir(exist_ok=True)
+        site = Site(store, folder / "hosts", found, outside)
+        gate.perform(COMMANDS, site.wake, site.report)
+        await site.start()
+        listeners.append(_listener(80, addresses.METADATA))
+        app = _by_address(app, metadata.build(store, site.asking))
+    config = uvicorn.Config(app, http=Protocol, log_level="warning", access_log=False, lifespan="off")
+    server = uvicorn.Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again when it has ended; the hosts are then still to be shut down.
+        asyncio.get_running_loop().add_signal_handler(number, lambda: None)
+    (folder / "pid").write_text(str(pid))
+    (folder / "port").write_text(str(listener.getsockname()[1]))
+    try:
+        await server.serve(listeners)
+    finally:
+        if site is not None:
+            await site.stop()
+        log.close()
+        store.close()
+
+
+def _by_address(apis: Application, of_hosts: Application) -> Application:
+    """The metadata service answers on its own address only, the APIs on all others."""
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        await (of_hosts if scope["server"][0] == addresses.METADATA else apis)(scope, receive, send)
+
+    return serve
+
+
+def _listener(port: int, address: str = "127.0.0.1") -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((address, port))
     except OSError as error:
         raise InUseError(
-            f"port {port} of 127.0.0.1 is in use by another program; choose another with --port"
+            f"port {port} of {address} is in use by another program; choose another with --port"
         ) from error
     listener.listen(128)
     return listener

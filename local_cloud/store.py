@@ -7,6 +7,7 @@ was answered survives a kill -9 of the process; a power cut of the machine may l
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ CREATE UNIQUE INDEX IF NOT EXISTS by_name ON objects (kind, project, name);
 CREATE TABLE IF NOT EXISTS running (action INTEGER PRIMARY KEY, due REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
+
+
+WAITS = 1e12  # `due` of an action that ends when a host has done something, not at a time
 
 
 class NameTakenError(Exception):
@@ -97,6 +101,23 @@ class Store:
     def run(self, action: int, due: float) -> None:
         """Note that an action is running until `due` (seconds since the epoch)."""
         self._db.execute("INSERT INTO running VALUES (?, ?)", (action, due))
+
+    def end(self, action: int, now: float, error: Doc | None) -> None:
+        """End an action that waits for the hosts; its effect comes with the next call or `settle`."""
+        row = self._db.execute(
+            "SELECT project, doc FROM objects WHERE kind = 'action' AND id = ?", (action,)
+        ).fetchone()
+        if row is not None:
+            self.put("action", row[0], {**json.loads(row[1]), "_due": now, "_fails": error})
+            self._db.execute("UPDATE running SET due = ? WHERE action = ?", (now, action))
+
+    def release(self) -> None:
+        """End, well, all actions that wait for hosts: none are there."""
+        now = time.time()
+        waiting = self._db.execute("SELECT action FROM running WHERE due >= ?", (WAITS,)).fetchall()
+        with self.transaction():
+            for (action,) in waiting:
+                self.end(action, now, None)
 
     def ended(self, now: float) -> list[tuple[str, Doc]]:
         """Take the actions whose time has come, with their projects, in the order in which they end."""

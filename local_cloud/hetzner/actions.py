@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from ..call import Answer, Call, Routes
-from ..store import Doc, Store
+from ..store import WAITS, Doc, Store
 from . import listing
 from .errors import ApiError, not_found
 from .validation import key
@@ -23,7 +23,7 @@ def stamp(seconds: float) -> str:
 
 def start(call: Call, command: str, *resources: tuple[str, int], parts: float = 1, **arguments: object) -> Doc:
     """Start an action that ends after `parts` times the action time; `arguments` are for its effect."""
-    due = call.now + call.action_seconds * parts
+    due = WAITS if command in call.by_hosts else call.now + call.action_seconds * parts
     doc = {
         "command": command,
         "status": "running",
@@ -59,8 +59,8 @@ def view(call: Call) -> Callable[[Doc], Doc]:
     def shown(action: Doc) -> Doc:
         public = {field: value for field, value in action.items() if not field.startswith("_")}
         if action["status"] == "running":
-            whole = max(action["_due"] - action["_from"], 0.001)
-            public["progress"] = min(99, int(100 * (call.now - action["_from"]) / whole))
+            expected = call.action_seconds if action["_due"] == WAITS else action["_due"] - action["_from"]
+            public["progress"] = min(99, int(100 * (call.now - action["_from"]) / max(expected, 0.001)))
         return public
 
     return shown

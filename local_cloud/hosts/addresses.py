@@ -1,7 +1,7 @@
 """Addresses inside the closed network in which the hosts live.
 
-A server's public IPv4 address in the API is 127.90.x.y of this machine; the host itself has 198.18.x.y, since a loopback
-address cannot leave a host. Both ranges are /16, so the last two bytes say which belongs to which.
+A server's public IPv4 address in the API is 127.90.x.y of this machine; the host itself has 198.18.x.y, since a
+loopback address cannot leave a host. Both ranges are /16, so the last two bytes say which belongs to which.
 """
 
 import ipaddress

@@ -1,0 +1,91 @@
+"""The namespaces in which the embedded cloud and its hosts live.
+
+The first process stays outside. It holds what has to be made there, the listener of the APIs and a descriptor of the
+machine's network, starts the cloud in new mount, network and process namespaces, and removes the cgroups when that
+has ended. Whatever ends the inner process, the kernel ends its hosts, mounts and interfaces.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from .machine import cgroup_name, remove_cgroup
+
+UNSHARE = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
+
+
+def unavailable() -> str | None:
+    """Why hosts cannot boot on this machine; None if they can."""
+    if sys.platform != "linux":
+        return "hosts boot on Linux only"
+    if os.geteuid() != 0:
+        return "hosts boot for root only"
+    missing = [
+        tool for tool in ("systemd-nspawn", "unshare", "nsenter", "ip", "nft", "dnsmasq") if not shutil.which(tool)
+    ]
+    if missing:
+        return f"hosts need {', '.join(missing)}"
+    probe = subprocess.run([*UNSHARE, "true"], capture_output=True, text=True)
+    return f"namespaces are not allowed here: {probe.stderr.strip()}" if probe.returncode else None
+
+
+def run(folder: Path, listener: socket.socket, action_seconds: float, calls_per_hour: int) -> None:
+    """Serve inside, until it ends; SIGTERM and SIGINT are handed on. Writes `pid` into the folder."""
+    kept = (listener.fileno(), os.open("/proc/self/ns/net", os.O_RDONLY), os.open("/proc", os.O_DIRECTORY))
+    values = (folder, *kept, action_seconds, calls_per_hour)
+    command = [*UNSHARE, sys.executable, "-m", "local_cloud.hosts.enclosure", *map(str, values)]
+    inner = subprocess.Popen(command, pass_fds=kept)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda caught, _: _hand_on(folder, caught))
+    inner.wait()
+    for hierarchy in _hierarchies():
+        remove_cgroup(hierarchy / cgroup_name(folder))
+
+
+def _hand_on(folder: Path, number: int) -> None:
+    with suppress(OSError, ValueError):
+        os.kill(int((folder / "pid").read_text()), number)
+
+
+def _hierarchies() -> list[Path]:
+    mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+    return [Path(where) for _, where, kind, *_ in mounts if kind == "cgroup2"]
+
+
+def _prepare_mounts() -> None:
+    for kind, where, options in (
+        ("tmpfs", "/run", "mode=755"),
+        ("sysfs", "/sys", ""),
+        ("cgroup2", "/sys/fs/cgroup", ""),
+    ):
+        subprocess.run(["mount", "-t", kind, *(["-o", options] if options else []), kind, where], check=True)
+    os.makedirs("/run/netns")
+
+
+def main() -> None:
+    """In the new namespaces."""
+    from ..server import serve_inside
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    for name in ("listener", "network", "processes"):
+        parser.add_argument(name, type=int)
+    parser.add_argument("action_seconds", type=float)
+    parser.add_argument("calls_per_hour", type=int)
+    options = parser.parse_args()
+    # Outside it has another number than here.
+    pid = int(os.readlink("self", dir_fd=options.processes))
+    os.close(options.processes)
+    _prepare_mounts()
+    listener = socket.socket(fileno=options.listener)
+    serve_inside(options.folder, listener, options.network, pid, options.action_seconds, options.calls_per_hour)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""The networks that hosts are plugged into: one public side for all, one namespace for each private network.
+
+As at Hetzner, a host has its addresses alone (/32) and reaches everybody through a gateway: ports are isolated, so that
+every packet between hosts is routed, and firewalls can be where the routing is.
+"""
+
+import asyncio
+import ipaddress
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..store import Doc
+from . import addresses
+from .shell import CommandError, ip, run
+
+SERVICES = (addresses.RESOLVER, addresses.ARCHIVES, addresses.ACME, addresses.WORLD)
+# What a host calls its second interface depends on the machine that it runs on.
+PRIVATE_NAMES = ("enp7s0", "ens10")
+
+
+@dataclass(frozen=True)
+class Plug:
+    """What a server has on the public side."""
+
+    server: int
+    ipv4: str | None  # inside address
+    ipv6: ipaddress.IPv6Network | None
+
+    @property
+    def mac(self) -> str:
+        return "96:00:" + ":".join(f"{(self.server >> shift) & 255:02x}" for shift in (24, 16, 8, 0))
+
+
+class Networks:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder  # for the DHCP servers' files
+        self._servers: dict[str, asyncio.subprocess.Process] = {}
+
+    async def start(self) -> None:
+        for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+            Path("/proc/sys/net", name).write_text("1")
+        await ip(
+            f"""link set lo up
+            link add public type bridge
+            addr add {addresses.DHCP_SERVER}/15 dev public
+            addr add {addresses.GATEWAY}/32 dev public
+            addr add {addresses.METADATA}/32 dev public
+            addr add fe80::1/64 dev public nodad
+            link set public up
+            """
+            + "".join(f"addr add {address}/32 dev lo\n" for address in SERVICES)
+        )
+        for device in ("all", "public"):
+            Path(f"/proc/sys/net/ipv4/conf/{device}/send_redirects").write_text("0")
+        options = ["1,255.255.255.255", f"3,{addresses.GATEWAY}", f"6,{addresses.RESOLVER}"]
+        await self._dhcp("public", None, "public", ipaddress.IPv4Network("198.18.0.0/15"), options)
+
+    async def plug_in(self, plug: Plug) -> None:
+        """A network namespace for the server, new and with nothing but its public interface."""
+        await self.unplug(plug.server)
+        host, port = namespace(plug.server), f"p{plug.server}"
+        await run("ip", "netns", "add", host)
+        await ip("link set lo up", host)
+        if plug.ipv4 is None and plug.ipv6 is None:
+            return
+        if plug.ipv4:
+            self._lease("public", plug.server, plug.mac, plug.ipv4)
+        await ip(
+            f"""link add {port} type veth peer name eth0 address {plug.mac} netns {host}
+            link set {port} master public up
+            link set {port} type bridge_slave isolated on"""
+            + (f"\nroute replace {plug.ipv6} dev public" if plug.ipv6 else "")
+        )
+
+    async def unplug(self, server: int) -> None:
+        """Everything that was plugged in is gone, and the server's namespace."""
+        for router, port in self._ports(server):
+            (self._folder / router / str(server)).unlink()
+            # The other end goes with it, at once: a namespace alone would take its time.
+            with suppress(CommandError):
+                await ip(f"link del {port}", _namespace_of(router))
+        if namespace(server) in await _namespaces():
+            await run("ip", "netns", "del", namespace(server))
+
+    async def attach(self, server: int, network: Doc, interface: Doc) -> None:
+        """A second interface, with its address by DHCP."""
+        router = f"n{network['id']}"
+        if router not in await _namespaces():
+            await self._private_network(router, ipaddress.IPv4Network(network["ip_range"]))
+        port = f"h{server}"
+        taken = await _links(namespace(server))
+        name = next(name for name in _private_names(server) if name not in taken)
+        self._lease(router, server, interface["mac_address"], interface["ip"])
+        await ip(
+            f"""link add {port} type veth peer name {name} address {interface["mac_address"]} netns {namespace(server)}
+            link set {port} mtu 1450 master net up
+            link set {port} type bridge_slave isolated on""",
+            router,
+        )
+
+    async def detach(self, server: int, network: int) -> None:
+        (self._folder / f"n{network}" / str(server)).unlink(missing_ok=True)
+        with suppress(CommandError):
+            await ip(f"link del h{server}", f"n{network}")
+
+    async def forget(self, wanted: Iterable[int]) -> None:
+        """Remove the routers of networks that are no longer there."""
+        kept = {f"n{number}" for number in wanted}
+        for router in [name for name in self._servers if name.startswith("n") and name not in kept]:
+            self._servers.pop(router).kill()
+            await run("ip", "netns", "del", router)
+
+    async def cut(self, server: int) -> None:
+        """Pull all cables: whoever talks to the host learns nothing."""
+        for router, port in self._ports(server):
+            with suppress(CommandError):
+                await ip(f"link set {port} down", _namespace_of(router))
+
+    def _ports(self, server: int) -> list[tuple[str, str]]:
+        """Where the server is plugged in: network, and the name of the port there."""
+        networks = [lease.parent.name for lease in self._folder.glob(f"*/{server}")]
+        return [(name, f"p{server}" if name == "public" else f"h{server}") for name in networks]
+
+    def _lease(self, network: str, server: int, mac: str, address: str) -> None:
+        (self._folder / network / str(server)).write_text(f"{mac},{address},24h\n")
+
+    async def _private_network(self, router: str, network: ipaddress.IPv4Network) -> None:
+        gateway = network.network_address + 1
+        await run("ip", "netns", "add", router)
+        await ip(
+            f"""link set lo up
+            link add net type bridge
+            addr add {gateway}/{network.prefixlen} dev net
+            link set net mtu 1450 up""",
+            router,
+        )
+        await run("ip", "netns", "exec", router, "sysctl", "-qw", "net.ipv4.ip_forward=1",
+                  "net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.net.send_redirects=0")  # fmt: skip
+        options = ["1,255.255.255.255", "3", "26,1450", f"121,{gateway}/32,0.0.0.0,{network},{gateway}"]
+        await self._dhcp(router, router, "net", network, options)
+
+    async def _dhcp(
+        self, name: str, where: str | None, interface: str, network: ipaddress.IPv4Network, options: list[str]
+    ) -> None:
+        (self._folder / name).mkdir(parents=True, exist_ok=True)
+        command = [
+            *(("ip", "netns", "exec", where) if where else ()),
+            *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--no-ping"),
+            *("--quiet-dhcp", f"--log-facility={self._folder}/{name}.log", "--dhcp-authoritative", "--leasefile-ro"),
+            *(f"--interface={interface}", "--bind-dynamic", "--except-interface=lo"),
+            f"--pid-file={self._folder}/{name}.pid",
+            f"--dhcp-range={network.network_address},static,{network.netmask},24h",
+            f"--dhcp-hostsdir={self._folder / name}",
+            *(f"--dhcp-option={option}" for option in options),
+        ]
+        self._servers[name] = await asyncio.create_subprocess_exec(*command)
+
+
+def namespace(server: int) -> str:
+    return f"h{server}"
+
+
+def _namespace_of(network: str) -> str | None:
+    return None if network == "public" else network
+
+
+def _private_names(server: int) -> tuple[str, ...]:
+    first, second = PRIVATE_NAMES if server % 2 else reversed(PRIVATE_NAMES)
+    return (first, second, "enp9s0", "enp10s0")
+
+
+async def _namespaces() -> set[str]:
+    return {line.split()[0] for line in (await run("ip", "netns", "list")).splitlines()}
+
+
+async def _links(host: str) -> list[str]:
+    lines = (await run("ip", "-netns", host, "-oneline", "link", "show")).splitlines()
+    return [name for line in lines if (name := line.split(":")[1].strip().split("@")[0]) != "lo"]
