@@ -1,0 +1,326 @@
+"""A prosody of Debian's, bridges and a watcher of the brewery, in namespaces and a root of their own.
+
+What a bridge meets on a host is here: prosody's brewery behind TLS, and addresses to harvest. Everything ends with the
+process that holds the namespaces.
+"""
+
+import datetime
+import ipaddress
+import json
+import os
+import queue
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tools import checkers
+
+HERE, PACKAGES = Path(__file__).parent, Path(__file__).parents[2] / "local_cloud/packages"
+DOMAIN, PASSWORD = "meet.lab.test", "a#b@c\"d"  # as letters that a careless reader of HOCON stumbles over  # noqa: S105
+BREWERY = f"jvbbrewery@internal.auth.{DOMAIN}"
+VERSION = "2.3-307-gstandin-1"
+PROGRAM = "/usr/share/jitsi-videobridge"
+PUBLIC, PRIVATE = "198.51.100.7", "10.77.0.1"
+BRIDGE = {
+    "videobridge.apis.xmpp-client.configs.shard": {
+        "HOSTNAME": "127.0.0.1",
+        "DOMAIN": f"auth.{DOMAIN}",
+        "USERNAME": "jvb",
+        "PASSWORD": PASSWORD,
+        "MUC_JIDS": BREWERY,
+        "MUC_NICKNAME": "jvb-lab-1",
+    },
+    "videobridge.apis.rest.enabled": True,
+    "videobridge.rest.shutdown.enabled": True,
+    "videobridge.load-management.load-measurements.load-measurement": "packet-rate",
+    "ice4j.harvest.mapping.aws.enabled": False,
+}
+_PROSODY = f"""
+run_as_root = true
+daemonize = false
+pidfile = "/run/prosody.pid"
+modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "smacks" }}
+modules_disabled = {{ "s2s", "offline" }}
+c2s_require_encryption = true
+c2s_ports = {{ 5222 }}
+authentication = "internal_hashed"
+storage = "internal"
+log = {{ info = "*console" }}
+component_admins_as_room_owners = true
+-- As in the real package: how long a bridge that vanished stays in the brewery.
+smacks_hibernation_time = 15
+VirtualHost "auth.{DOMAIN}"
+  ssl = {{ key = "/etc/lab/auth.key", certificate = "/etc/lab/auth.crt" }}
+Component "internal.auth.{DOMAIN}" "muc"
+  storage = "memory"
+  restrict_room_creation = true
+  muc_room_locking = false
+  muc_room_default_public_jids = true
+  admins = {{ "focus@auth.{DOMAIN}", "jvb@auth.{DOMAIN}" }}
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the REST interface said; `body` is parsed where it is JSON."""
+
+    status: str
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass
+class Bridge:
+    """A running bridge."""
+
+    lab: "Lab"
+    process: subprocess.Popen[str]
+    log_file: Path
+    port: int
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def ask(self, method: str, path: str, body: str | None = None, **headers: str) -> Answer | None:
+        """One request, without any header but those given (`_` stands for a dash); None when nobody listens."""
+        options = ["--request", method, "--header", "Accept:", "--header", "Content-Type:"]
+        for name, value in headers.items():
+            options += ["--header", f"{name.replace('_', '-')}: {value}"]
+        options += [] if body is None else ["--data-binary", body]
+        done = self.lab.run("curl", "--silent", "--include", *options, f"http://127.0.0.1:{self.port}{path}")
+        if done.returncode == 7:
+            return None
+        head, _, text = done.stdout.replace("\r\n", "\n").partition("\n\n")
+        status, *lines = head.splitlines()
+        return Answer(status.partition(" ")[2], dict(line.split(": ", 1) for line in lines), text)
+
+    def stats(self) -> dict[str, Any] | None:
+        answer = self.ask("GET", "/colibri/stats")
+        stats: dict[str, Any] | None = answer and answer.body
+        return stats
+
+    def shut_down(self, graceful: str) -> None:
+        asked = json.dumps({"graceful-shutdown": graceful})
+        answer = self.ask("POST", "/colibri/shutdown", asked, Content_Type="application/json")
+        assert answer
+        assert answer.status == "200 OK"
+
+    def kill(self, signal: int) -> None:
+        self.lab.run("kill", f"-{signal}", str(self._inside()))
+
+    def _inside(self) -> int:
+        """The program's number inside the namespaces: nsenter has started it there."""
+        child = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0]
+        status = Path(f"/proc/{child}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("NSpid")).split()[-1])
+
+
+@dataclass
+class Watcher:
+    """An occupant of the brewery who writes down what it sees and can ask a bridge, as jicofo does."""
+
+    process: subprocess.Popen[str]
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    answers: "queue.Queue[dict[str, Any]]" = field(default_factory=queue.Queue)
+
+    def follow(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            event = json.loads(line)
+            if event["kind"] == "presence":
+                self.seen.append(event)
+            else:
+                self.answers.put(event)
+
+    def of(self, nick: str, since: float = 0) -> list[dict[str, Any]]:
+        """Presences of an occupant; `since` is a time of time.time()."""
+        return [each for each in list(self.seen) if each["nick"] == nick and each["time"] >= since]
+
+    def ask(self, nick: str, request: str) -> str:
+        """Sends an IQ's payload to a bridge and returns the whole answer as XML."""
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps({"nick": nick, "request": request}) + "\n")
+        self.process.stdin.flush()
+        answer: str = self.answers.get(timeout=20)["answer"]
+        return answer
+
+
+class Lab:
+    """The namespaces, with prosody running."""
+
+    def __init__(self, root: Path, tree: Path) -> None:
+        self.tree = tree
+        subprocess.run(["cp", "--archive", "--link", root, tree], check=True)
+        for source in ("videobridge.py", "known_keys/videobridge.txt"):
+            self.write(f"{PROGRAM}/{source}", (PACKAGES / source).read_text())
+        self.write(f"{PROGRAM}/version", VERSION + "\n")
+        self.write("/etc/hosts", "127.0.0.1 localhost\n")
+        self.write("/etc/prosody/prosody.cfg.lua", _PROSODY)
+        self.write("/opt/watcher.py", (HERE / "brewery_watcher.py").read_text())
+        self._certify()
+        script = (
+            "mount -t proc proc /proc; ip link set lo up; ip link add lab type veth peer name other; "
+            f"ip address add {PUBLIC}/32 dev lab; ip address add {PRIVATE}/32 dev lab; "
+            "ip link set lab up; ip link set other up; echo ready; exec sleep infinity"
+        )
+        command = [*checkers.enter(tree), "sh", "-c", script]
+        self._holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._holder.stdout
+        assert self._holder.stdout.readline() == "ready\n"
+        children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text()
+        self._inside = children.split()[0]
+        for user in ("jvb", "focus"):
+            done = self.run("prosodyctl", "--root", "register", user, f"auth.{DOMAIN}", PASSWORD)
+            assert done.returncode == 0, done.stdout + done.stderr
+        self._numbers = iter(range(8080, 9999))
+        self.start_prosody()
+
+    def write(self, path: str, text: str) -> None:
+        place = self.tree / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)  # its name may be a link to the cache's copy
+        place.write_text(text)
+
+    def enter(self) -> list[str]:
+        user = ["--user", "--preserve-credentials"] if os.geteuid() else []
+        return ["nsenter", "--target", self._inside, *user, "--mount", "--net", "--pid", "--root", "--wd"]
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*self.enter(), *command], capture_output=True, text=True, timeout=60, env=_ENVIRONMENT)
+
+    def start(self, *command: str, **streams: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen([*self.enter(), *command], text=True, env=_ENVIRONMENT, **streams)
+
+    def start_prosody(self) -> None:
+        with (self.tree / "prosody.log").open("a") as output:
+            self._prosody = self.start("prosody", "-F", stdout=output, stderr=output)
+        wait_for(lambda: ":5222" in self.run("ss", "-ltn").stdout, 10, "prosody listens")
+
+    def stop_prosody(self) -> None:
+        self.run("sh", "-c", "kill $(cat /run/prosody.pid)")
+        self._prosody.wait(10)
+
+    def close(self) -> None:
+        self._holder.kill()
+        self._holder.wait()
+
+    def configuration(self, settings: Mapping[str, Any]) -> str:
+        """HOCON of dotted keys, so that maps of the same name have to be merged."""
+        return "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+
+    @contextmanager
+    def bridge(self, settings: Mapping[str, Any] | None = None, **shard: Any) -> Iterator[Bridge]:
+        """A bridge with the recordings' settings, changed by `settings`; `shard` changes its entry."""
+        port = next(self._numbers)
+        values = BRIDGE | {
+            "videobridge.http-servers.private.port": port,
+            "videobridge.ice.udp.port": port + 2000,
+            "videobridge.apis.xmpp-client.configs.shard": BRIDGE["videobridge.apis.xmpp-client.configs.shard"] | shard,
+        }
+        file, log_file = f"/etc/jvb-{port}.conf", self.tree / f"jvb-{port}.log"
+        self.write(file, self.configuration(values | dict(settings or {})))
+        with log_file.open("w") as output:
+            process = self.start("python3", f"{PROGRAM}/videobridge.py", "--config", file, stdout=output, stderr=output)
+        bridge = Bridge(self, process, log_file, port)
+        try:
+            wait_for(lambda: process.poll() is not None or bridge.ask("GET", "/"), 10, "the bridge answers")
+            yield bridge
+        finally:
+            if process.poll() is None:
+                bridge.kill(9)
+            process.wait(10)
+
+    @contextmanager
+    def watcher(self) -> Iterator[Watcher]:
+        account = [f"focus@auth.{DOMAIN}", PASSWORD, f"{BREWERY}/focus"]
+        process = self.start("python3", "/opt/watcher.py", *account, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        watcher = Watcher(process)
+        thread = threading.Thread(target=watcher.follow)
+        thread.start()
+        try:
+            wait_for(lambda: watcher.of("focus"), 10, "the watcher is in the brewery")
+            yield watcher
+        finally:
+            assert process.stdin
+            process.stdin.close()
+            process.wait(10)
+            thread.join()
+
+    def _certify(self) -> None:
+        authority, authority_key = _certificate("the lab's authority")
+        certificate, key = _certificate(f"auth.{DOMAIN}", issuer=(authority, authority_key))
+        self.write("/etc/lab/auth.crt", _pem(certificate))
+        self.write("/etc/lab/auth.key", _key_pem(key))
+        self.authority = _pem(authority)
+        self.write("/etc/ssl/certs/ca-certificates.crt", self.authority)
+
+
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", "HOME": "/root"}
+
+
+def wait_for(claim: Callable[[], Any], limit: float, what: str) -> float:
+    """Waits until `claim` holds; the seconds that it took. AssertionError after `limit` seconds."""
+    start = time.monotonic()
+    while not claim():
+        assert time.monotonic() - start < limit, f"not within {limit} s: {what}"
+        time.sleep(0.05)
+    return time.monotonic() - start
+
+
+@contextmanager
+def lab(root: Path, folder: Path) -> Iterator[Lab]:
+    if not shutil.which("nsenter"):
+        raise checkers.UnavailableError("no nsenter on this machine")
+    made = Lab(root, folder)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
+
+
+def _certificate(name: str, issuer: Pair | None = None) -> Pair:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer[0].subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=2))
+        .add_extension(x509.BasicConstraints(ca=not issuer, path_length=None), critical=True)
+    )
+    if issuer:
+        names = x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        builder = builder.add_extension(names, critical=False)
+    return builder.sign(issuer[1] if issuer else key, hashes.SHA256()), key
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
+    coding, style = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(coding, style, serialization.NoEncryption()).decode()
