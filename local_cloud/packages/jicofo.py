@@ -152,7 +152,7 @@ class Client(slixmpp.ClientXMPP):  # type: ignore[misc,unused-ignore]
         self.default_domain = self.boundjid.domain
 
 
-def element(namespace: str, name: str, *children: Element, text: str | None = None, **attributes: Any) -> Element:
+def element(namespace: str, name: str, /, *children: Element, text: str | None = None, **attributes: Any) -> Element:
     made = Element(f"{{{namespace}}}{name}", {key.replace("_", "-"): str(value) for key, value in attributes.items()})
     made.text = text
     made.extend(children)
@@ -245,7 +245,8 @@ class Conference:
     def __init__(self, focus: "Focus", room: str, counted: bool = True) -> None:
         self.focus, self.room, self.counted = focus, room, counted
         self.members: dict[str, Participant] = {}
-        self.joined: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.inside: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ready = False
         self.meeting, self.session, self.began = str(uuid.uuid4()), "", time.monotonic()
         self.bridge: Bridge | None = None
         self.feedback: list[Element] = []
@@ -263,12 +264,14 @@ class Conference:
         log("INFO", "JitsiMeetConferenceImpl.joinTheRoom#605", f"Joining {self.room}", f"room={self.room}")
         self.wait("conference.initial-timeout", 15)
         focus.enter(self.room)
-        await asyncio.wait_for(asyncio.shield(self.joined), focus.reply_timeout)
+        await asyncio.wait_for(self.inside, focus.reply_timeout)
         with contextlib.suppress(IqError, IqTimeout):
             form = await focus.ask(self.room, "get", element(f"{MUC}#owner", "query"))
             for field in form.xml.iter("{jabber:x:data}field"):
                 if field.get("var") == "muc#roominfo_meetingId":
                     self.meeting = field.findtext("{jabber:x:data}value") or self.meeting
+        self.ready = True
+        self.invite_all()
 
     def wait(self, key: str, default: float) -> None:
         """Ends the room, or the session of the last one in it, unless somebody comes before."""
@@ -316,7 +319,7 @@ class Conference:
 
     def invite_all(self) -> None:
         enough = int(self.focus.settings("conference.min-participants", 2))
-        if self.ended or len(self.members) < enough:
+        if self.ended or not self.ready or len(self.members) < enough:
             return
         if self.timer:
             self.timer.cancel()
@@ -638,7 +641,7 @@ class Focus:
         """The answer; IqError as the other says, IqTimeout without one."""
         if not self.xmpp:
             raise IqTimeout(None)
-        iq = self.xmpp.make_iq(ito=to, itype=kind)
+        iq = self.xmpp.make_iq(id=self.xmpp.new_id(), ito=to, itype=kind)
         iq.append(payload)
         return await iq.send(timeout=self.reply_timeout)
 
@@ -730,10 +733,11 @@ class Focus:
             log("INFO", "BaseBrewery.start#199", "Joined the room.", self.brewing)
         elif conference := self.conferences.get(room):
             if nick == "focus":
-                if kind == "unavailable":
+                # What is heard before the own join is the last of an earlier room of this name.
+                if kind == "unavailable" and conference.inside.done():
                     conference.end()
-                elif not conference.joined.done():
-                    conference.joined.set_result(None)
+                elif kind is None and not conference.inside.done():
+                    conference.inside.set_result(None)
             elif kind == "unavailable":
                 conference.go(nick)
             elif kind is None:
@@ -842,7 +846,7 @@ class Focus:
         if not self.xmpp:
             return False
         if room in self.conferences:
-            return self.conferences[room].joined.done()
+            return self.conferences[room].ready
         log("INFO", "ConferenceIqHandler.handleConferenceIq#112", f"New room with rtcstats disabled: {room}")
         self.count["requests_new"] += 1
         self.count["conferences"] += 1

@@ -1,42 +1,39 @@
-"""A shard for tests on this machine's loopback: real prosody, the stand-in jicofo, and bridges that a test controls.
+"""A shard in a network namespace of its own: real prosody and nginx with the signaling role's files, and stand-ins.
 
-The programs run in the checkers' root of Debian packages, on free ports.
+The programs run in the checkers' root of Debian packages. Whoever makes a shard is inside its namespace until it ends,
+with all ports as on a host and the domain at 127.0.0.1.
 """
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
+from local_cloud.people import Site
+from tests.level2_checked.rendered import landed, signaling
 from tools import checkers
 
 DOMAIN = "meet.lab.test"
 BREWERY = f"jvbbrewery@internal.auth.{DOMAIN}"
 PACKAGES = Path(__file__).resolve().parents[2] / "local_cloud/packages"
-FAKE = Path(__file__).with_name("fake_bridge.py")
-PASSWORD = "focus-password"  # noqa: S105 - of a server that lives as long as the test
+_NEW_NETWORK = 0x40000000  # CLONE_NEWNET
 
 
 @dataclass(frozen=True)
 class Answer:
     status: int
-    headers: dict[str, str]
+    kind: str
     body: str
 
     @property
@@ -44,57 +41,55 @@ class Answer:
         return json.loads(self.body)
 
 
-def fetch(port: int, method: str, path: str, body: str | None = None, **headers: str) -> Answer:
-    request = urllib.request.Request(  # noqa: S310 - loopback
-        f"http://127.0.0.1:{port}{path}", None if body is None else body.encode(), headers, method=method
-    )
+def fetch(port: int, method: str, path: str, body: str | None = None) -> Answer:
+    """The answer of a program on this port of the shard, whatever its status."""
+    headers = {"Content-Type": "application/json", "Accept": "*/*"}
+    data = None if body is None else body.encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310
-            return Answer(reply.status, {k.lower(): v for k, v in reply.headers.items()}, reply.read().decode())
+        reply = urllib.request.urlopen(request, timeout=10)  # noqa: S310 - loopback
     except urllib.error.HTTPError as error:
-        return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read().decode())
+        reply = error
+    with reply:
+        return Answer(reply.status, reply.headers.get("Content-Type", ""), reply.read().decode())
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def until(claim: Any, seconds: float, what: str) -> float:
-    """Waits until the call gives true; how long that took. AssertionError after `seconds`."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    while loop.time() - began < seconds:
-        with contextlib.suppress(OSError):
-            if await asyncio.to_thread(claim):
-                return loop.time() - began
-        await asyncio.sleep(0.05)
+def until(claim: Callable[[], object], seconds: float, what: str) -> float:
+    """How long it took for the call to give something true. AssertionError after `seconds`."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        with contextlib.suppress(OSError, ValueError):
+            if claim():
+                return time.monotonic() - began
+        time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s: {what}")
+
+
+async def soon(claim: Callable[[], object], seconds: float, what: str) -> float:
+    """`until` for a test that has people in a room meanwhile."""
+    return await asyncio.to_thread(until, claim, seconds, what)
 
 
 @dataclass
 class Program:
-    """A process in the root, with what it printed."""
-
     process: subprocess.Popen[bytes]
     output: Path
 
-    @property
-    def pid(self) -> int:
-        """Of the program itself, below `unshare`."""
+    def kill(self, number: int) -> None:
+        """To the program itself, which is below `unshare`."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(children[0])
+        os.kill(int(children[0]), number)
 
     def said(self) -> str:
         return self.output.read_text(errors="replace")
 
-    def stop(self, number: int = signal.SIGKILL) -> int:
+    def end(self, number: int = signal.SIGKILL) -> int:
+        """Its exit status, as a shell would tell it."""
         if self.process.poll() is None:
             with contextlib.suppress(OSError, IndexError):
-                os.kill(self.pid, number)
+                self.kill(number)
             try:
-                self.process.wait(10)
+                self.process.wait(15)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -102,189 +97,179 @@ class Program:
 
 
 @dataclass
-class FakeBridge:
-    """A bridge that does what the test says, by its control port."""
+class Bridge:
+    """A stand-in bridge and its private REST interface."""
 
     name: str
-    control: int
+    port: int
     program: Program
 
-    def set(self, **state: Any) -> None:
-        assert fetch(self.control, "POST", "/set", json.dumps(state)).status == 200
+    def post(self, path: str, body: str | None = None) -> None:
+        assert fetch(self.port, "POST", path, body or "").status == 200
 
-    def state(self) -> dict[str, Any]:
-        return dict(fetch(self.control, "GET", "/state").json)
+    def rooms(self) -> int:
+        return int(fetch(self.port, "GET", "/colibri/stats").json["conferences"])
 
 
 @dataclass
 class Shard:
     tree: Path
-    certificate: Path
-    c2s: int = field(default_factory=free_port)
-    web: int = field(default_factory=free_port)
-    rest: int = field(default_factory=free_port)
     programs: list[Program] = field(default_factory=list)
 
-    def run(self, name: str, *command: str, **environment: str) -> Program:
+    @property
+    def certificate(self) -> Path:
+        return self.tree / "etc/ssl/certs/ca-certificates.crt"
+
+    def site(self, request: str = "http") -> Site:
+        return Site(DOMAIN, address="127.0.0.1", authority=self.certificate, request=request)
+
+    def run(self, name: str, *command: str) -> Program:
         output = self.tree / f"tmp/{name}-{len(self.programs)}.log"
-        into = [part for part in checkers.enter(self.tree) if part != "--net"]
+        # As checkers.enter, but in this network and with /proc, which the bridge reads.
+        own = ["--mount", f"--mount-proc={self.tree}/proc", "--pid", "--fork", "--kill-child"]
+        into = ["unshare", *own, "sh", "-c", 'mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"', str(self.tree)]
         path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
         with output.open("wb") as file:
-            process = subprocess.Popen(
-                [*into, *command], stdout=file, stderr=subprocess.STDOUT, env=path | environment, start_new_session=True
-            )
-        program = Program(process, output)
-        self.programs.append(program)
-        return program
-
-    def prosody(self) -> Program:
-        return self.run("prosody", "/usr/bin/prosody", "-F", "--config", "/etc/prosody/shard.cfg.lua")
+            process = subprocess.Popen([*into, *command], stdout=file, stderr=subprocess.STDOUT, env=path)
+        self.programs.append(Program(process, output))
+        return self.programs[-1]
 
     def jicofo(self, **keys: Any) -> Program:
-        """Starts it with settings of the cluster's kind; `keys` are dotted paths below `jicofo`, `__` for a dot."""
-        settings = {
-            "bridge.brewery-jid": BREWERY,
-            "health.enabled": True,
-            "rest.port": self.rest,
-            "xmpp.client.hostname": "127.0.0.1",
-            "xmpp.client.port": self.c2s,
-            "xmpp.client.domain": f"auth.{DOMAIN}",
-            "xmpp.client.xmpp-domain": DOMAIN,
-            "xmpp.client.password": PASSWORD,
-            "xmpp.client.client-proxy": f"focus.{DOMAIN}",
-        } | {key.replace("__", ".").replace("_", "-"): value for key, value in keys.items()}
-        lines = (f"jicofo.{key} = {json.dumps(value)}" for key, value in settings.items())
-        (self.tree / "etc/jicofo.conf").write_text("\n".join(lines))
-        return self.run("jicofo", "/usr/bin/python3", "/opt/jicofo/jicofo.py", "--config", "/etc/jicofo.conf")
-
-    def bridge(self, name: str, **state: Any) -> FakeBridge:
-        control = free_port()
-        program = self.run(
-            name,
-            "/usr/bin/python3",
-            "/opt/fake_bridge.py",
-            *("--server", "127.0.0.1", "--port", str(self.c2s), "--domain", DOMAIN),
-            *("--nick", name, "--control", str(control), "--state", json.dumps(state)),
+        """Starts it with the role's settings; `keys` are paths below `jicofo` with `__` for a dot."""
+        role = (self.tree / "etc/jitsi/jicofo/jicofo.conf").read_text()
+        more = (
+            f"jicofo.{key.replace('__', '.').replace('_', '-')} = {json.dumps(value)}" for key, value in keys.items()
         )
-        return FakeBridge(name, control, program)
+        (self.tree / "tmp/jicofo.conf").write_text("\n".join((role, *more)))
+        return self.run("jicofo", "/usr/bin/python3", "/usr/share/jicofo/jicofo.py", "--config", "/tmp/jicofo.conf")
+
+    def bridge(self, number: int, program: str = "videobridge", **keys: Any) -> Bridge:
+        """Starts jvb-lab-N; `keys` are paths of its configuration with `__` for a dot."""
+        name, port = f"jvb-lab-{number}", 8079 + number
+        client = "videobridge.apis.xmpp-client.configs.shard-1"
+        settings = {
+            "videobridge.apis.rest.enabled": True,
+            "videobridge.rest.shutdown.enabled": True,
+            "videobridge.http-servers.private.port": port,
+            "videobridge.ice.udp.port": 10000 + number,
+            "videobridge.load-management.load-measurements.load-measurement": "packet-rate",
+            "videobridge.health.require-valid-address": False,
+            "ice4j.harvest.mapping.aws.enabled": False,
+            "ice4j.harvest.mapping.stun.addresses": [],
+            f"{client}.HOSTNAME": "127.0.0.1",
+            f"{client}.DOMAIN": f"auth.{DOMAIN}",
+            f"{client}.USERNAME": "jvb",
+            f"{client}.PASSWORD": signaling().jvb_password,
+            f"{client}.MUC_JIDS": BREWERY,
+            f"{client}.MUC_NICKNAME": name,
+        } | {key.replace("__", ".").replace("_", "-"): value for key, value in keys.items()}
+        conf = self.tree / f"tmp/{name}.conf"
+        conf.write_text("\n".join(f"{key} = {json.dumps(value)}" for key, value in settings.items()))
+        file = f"/usr/share/jitsi-{program}/videobridge.py"
+        return Bridge(name, port, self.run(name, "/usr/bin/python3", file, "--config", f"/tmp/{name}.conf"))
 
     def get(self, path: str) -> Answer:
-        return fetch(self.rest, "GET", path)
+        return fetch(8888, "GET", path)
 
     def numbers(self) -> dict[str, Any]:
         return dict(self.get("/stats").json)
+
+    def selector(self) -> dict[str, int]:
+        return dict(self.numbers()["bridge_selector"])
 
     def bridges(self) -> dict[str, Any]:
         told = self.get("/debug").json["bridge_selector"]["bridge"]
         return {jid.partition("/")[2]: state for jid, state in told.items()}
 
-    def stop(self, *programs: Program) -> None:
-        for program in reversed(programs or tuple(self.programs)):
-            program.stop()
+    def operational(self, number: int) -> Callable[[], bool]:
+        return lambda: self.selector()["operational_bridge_count"] == number
+
+    def end(self, *programs: Program) -> None:
+        for program in reversed(programs or self.programs):
+            program.end()
 
 
 @contextlib.contextmanager
 def shard() -> Iterator[Shard]:
-    """A root with prosody running in it; all that runs in it ends with it. UnavailableError without apt."""
+    """prosody and nginx run; what runs ends with it. UnavailableError where there is no apt or no right to it."""
+    if os.geteuid():
+        raise checkers.UnavailableError("a network namespace for a shard needs root")
     root = checkers.root()
-    tree = root.parent / f"jicofo-{os.getpid()}-{free_port()}"
-    subprocess.run(["cp", "--archive", "--link", root, tree], check=True)
-    made = Shard(tree, tree / "tmp/ca.crt")
-    try:
-        _prepare(made)
-        made.prosody()
+    tree = root.parent / f"shard-{os.getpid()}"
+    with _own_network(), contextlib.ExitStack() as undo:
+        undo.callback(shutil.rmtree, tree, ignore_errors=True)
+        subprocess.run(["cp", "--archive", "--link", root, tree], check=True)
+        made = Shard(tree)
+        _prepare(tree)
+        undo.callback(made.end)
+        made.run("prosody", "/usr/bin/prosody", "-F")
+        made.run("nginx", "/usr/sbin/nginx", "-g", "daemon off;")
+        until(lambda: fetch(5280, "GET", "/").status, 10, "prosody answers")
         yield made
+
+
+@contextlib.contextmanager
+def _own_network() -> Iterator[None]:
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def move(result: int) -> None:
+        if result:
+            raise OSError(ctypes.get_errno(), "network namespace")
+
+    outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        move(libc.unshare(_NEW_NETWORK))
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        yield
     finally:
-        made.stop()
-        shutil.rmtree(tree, ignore_errors=True)
+        move(libc.setns(outside, _NEW_NETWORK))
+        os.close(outside)
 
 
-def _prepare(made: Shard) -> None:
-    tree = made.tree
-    (tree / "opt/jicofo").mkdir(parents=True)
-    shutil.copy(PACKAGES / "jicofo.py", tree / "opt/jicofo")
-    shutil.copytree(PACKAGES / "known_keys", tree / "opt/jicofo/known_keys")
-    (tree / "opt/jicofo/version").write_text("1.0-1189-gstandin-1")
-    shutil.copy(FAKE, tree / "opt/fake_bridge.py")
-    authority = _certificates(tree)
-    bundle = tree / "etc/ssl/certs/ca-certificates.crt"
-    bundle.unlink()
-    bundle.write_bytes(authority)
-    made.certificate.write_bytes(authority)
-    (tree / "etc/prosody/shard.cfg.lua").write_text(_configuration(made))
-    for user, password in (("focus", PASSWORD), ("jvb", PASSWORD)):
-        folder = tree / f"var/lib/prosody/auth%2e{DOMAIN.replace('.', '%2e')}/accounts"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{user}.dat").write_text(f'return {{ ["password"] = "{password}"; }};')
+def _prepare(tree: Path) -> None:
+    """What cloud-init, the packages and the role's own script leave on a signaling node, as far as it is used here."""
+    values = signaling(domain=DOMAIN, tls="cluster", email="", region="nbg1")
+    for path, file in landed(values).items():
+        _write(tree / path.lstrip("/"), file.content)
+    shutil.copytree(
+        PACKAGES / "jitsi-meet-prosody/usr/share/jitsi-meet", tree / "usr/share/jitsi-meet", dirs_exist_ok=True
+    )
+    for folder, program in (("jicofo", "jicofo"), ("jitsi-videobridge", "videobridge"), ("jitsi-newer", "videobridge")):
+        place = tree / "usr/share" / folder
+        (place / "known_keys").mkdir(parents=True)
+        for file in (f"{program}.py", f"known_keys/{program}.txt"):
+            shutil.copy(PACKAGES / file, place / file)
+    (tree / "usr/share/jicofo/version").write_text("1.0-1189-gstandin-1")
+    (tree / "usr/share/jitsi-videobridge/version").write_text("2.3-307-gstandin-1")
+    (tree / "usr/share/jitsi-newer/version").write_text("2.3-308-gstandin-1")
+    for kind in ("crt", "key"):
+        _write(tree / f"etc/jitsi-fleet/tls/site.{kind}", (tree / f"etc/jitsi-fleet/tls/web.{kind}").read_text())
+        auth = (tree / f"etc/jitsi-fleet/tls/auth.{kind}").read_text()
+        _write(tree / f"etc/prosody/certs/auth.{DOMAIN}.{kind}", auth)
+    _write(tree / "etc/ssl/certs/ca-certificates.crt", values.ca_certificate)
+    for name, target in (
+        ("etc/nginx/sites-enabled/jitsi-fleet.conf", "../sites-available/jitsi-fleet.conf"),
+        (f"etc/prosody/conf.d/{DOMAIN}.cfg.lua", f"../conf.avail/{DOMAIN}.cfg.lua"),
+    ):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).symlink_to(target)
+    (tree / "etc/nginx/sites-enabled/default").unlink(missing_ok=True)
+    (tree / "run/prosody").mkdir(parents=True, exist_ok=True)
+    (tree / "var/log/prosody").mkdir(parents=True, exist_ok=True)
+    main = (tree / "etc/prosody/prosody.cfg.lua").read_text()
+    _write(tree / "etc/prosody/prosody.cfg.lua", f"run_as_root = true\n{main}")
+    folder = tree / f"var/lib/prosody/auth%2e{DOMAIN.replace('.', '%2e')}"
+    for user, password in (("focus", values.focus_password), ("jvb", values.jvb_password)):
+        _write(folder / f"accounts/{user}.dat", f'return {{ ["password"] = "{password}"; }};')
+    # As `prosodyctl mod_roster_command subscribe` of the package does.
+    _write(folder / "roster/focus.dat", _ROSTER.replace("NAME", f"focus.{DOMAIN}"))
 
 
-def _certificates(tree: Path) -> bytes:
-    """Writes the key pairs of both names; the authority's certificate."""
-    now = datetime.now(UTC)
-
-    def build(name: str, key: ec.EllipticCurvePrivateKey, issuer: str, sign: ec.EllipticCurvePrivateKey) -> bytes:
-        def common(text: str) -> x509.Name:
-            return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-        builder = x509.CertificateBuilder(common(issuer), common(name), key.public_key(), x509.random_serial_number())
-        builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-        builder = builder.add_extension(x509.BasicConstraints(name == issuer, None), critical=True)
-        if name != issuer:
-            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        return builder.sign(sign, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-    authority = ec.generate_private_key(ec.SECP256R1())
-    for name in (f"auth.{DOMAIN}", DOMAIN):
-        key = ec.generate_private_key(ec.SECP256R1())
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        (tree / f"etc/prosody/certs/{name}.key").write_bytes(pem)
-        (tree / f"etc/prosody/certs/{name}.crt").write_bytes(build(name, key, "test authority", authority))
-    return build("test authority", authority, "test authority", authority)
+_ROSTER = 'return { [false] = { ["version"] = 1; }; ["NAME"] = { ["subscription"] = "from"; ["groups"] = {}; }; };'
 
 
-def _configuration(made: Shard) -> str:
-    """As the signaling role configures prosody, with what is in Debian's package."""
-    focus, jvb, certs = f"focus@auth.{DOMAIN}", f"jvb@auth.{DOMAIN}", "/etc/prosody/certs"
-    return f"""
-run_as_root = true
-pidfile = "/tmp/prosody.pid"
-data_path = "/var/lib/prosody"
-modules_enabled = {{ "roster"; "saslauth"; "tls"; "disco"; "ping"; }}
-modules_disabled = {{ "s2s"; "offline"; }}
-interfaces = {{ "127.0.0.1" }}
-c2s_ports = {{ {made.c2s} }}
-http_ports = {{}}
-https_ports = {{ {made.web} }}
-https_ssl = {{ key = "{certs}/{DOMAIN}.key"; certificate = "{certs}/{DOMAIN}.crt"; }}
-consider_websocket_secure = true
-component_admins_as_room_owners = true
-authentication = "internal_plain"
-storage = "internal"
-log = {{ info = "*console" }}
-
-VirtualHost "{DOMAIN}"
-  authentication = "anonymous"
-  modules_enabled = {{ "websocket"; "smacks"; }}
-  ssl = {{ key = "{certs}/{DOMAIN}.key"; certificate = "{certs}/{DOMAIN}.crt"; }}
-
-VirtualHost "auth.{DOMAIN}"
-  modules_enabled = {{ "smacks"; }}
-  smacks_hibernation_time = 15
-  ssl = {{ key = "{certs}/auth.{DOMAIN}.key"; certificate = "{certs}/auth.{DOMAIN}.crt"; }}
-
-Component "conference.{DOMAIN}" "muc"
-  restrict_room_creation = true
-  storage = "memory"
-  admins = {{ "{focus}" }}
-  muc_room_locking = false
-  muc_room_default_public_jids = true
-
-Component "internal.auth.{DOMAIN}" "muc"
-  restrict_room_creation = true
-  storage = "memory"
-  admins = {{ "{focus}", "{jvb}" }}
-  muc_room_locking = false
-  muc_room_default_public_jids = true
-"""
+def _write(place: Path, text: str) -> None:
+    """Replaces the file: its name may be a link to the cache's copy."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    place.write_text(text)
