@@ -1,7 +1,10 @@
 """apt with sources and a state of its own, as if the machine were the one whose status file it is given."""
 
+import re
 import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 
@@ -14,7 +17,7 @@ class Apt:
     sources: str
 
     def update(self) -> None:
-        for folder in ("lists/partial", "archives/partial"):
+        for folder in ("lists/partial", "archives/partial", "none"):
             (self.state / folder).mkdir(parents=True, exist_ok=True)
         (self.state / "sources.list").write_text(self.sources)
         self.run("update")
@@ -23,9 +26,9 @@ class Apt:
         """What apt-get prints; RuntimeError when it fails. The machine's own settings (a proxy, say) hold."""
         options = {
             "Dir::Etc::sourcelist": self.state / "sources.list",
-            "Dir::Etc::sourceparts": "-",
-            "Dir::Etc::preferences": "-",
-            "Dir::Etc::preferencesparts": "-",
+            "Dir::Etc::sourceparts": self.state / "none",
+            "Dir::Etc::preferences": self.state / "none/preferences",
+            "Dir::Etc::preferencesparts": self.state / "none",
             "Dir::State::lists": self.state / "lists",
             "Dir::State::status": self.status,
             "Dir::State::extended_states": self.state / "extended_states",
@@ -39,13 +42,13 @@ class Apt:
             "Debug::NoLocking": "true",
         }
         done = subprocess.run(
-            ["apt-get", "-qq", "-y", *(f"-o{key}={value}" for key, value in options.items()), *arguments],
+            ["apt-get", "-q", "-y", *(f"-o{key}={value}" for key, value in options.items()), *arguments],
             cwd=self.state,
             capture_output=True,
             text=True,
         )
         if done.returncode:
-            raise RuntimeError(f"apt-get {arguments[0]}: {done.stderr.strip()[-1000:]}")
+            raise RuntimeError(f"apt-get {arguments[0]}: {(done.stdout + done.stderr).strip()[-1000:]}")
         return done.stdout
 
 
@@ -55,8 +58,10 @@ def index(folder: Path, below: str) -> bytes:
 
 
 def release(folder: Path, **fields: str) -> bytes:
-    """The Release file for the indices in `folder`."""
+    """The Release file for the indices in `folder`, a month old: a host whose clock is late refuses a newer one."""
     given = [f"-oAPT::FTPArchive::Release::{name}={value}" for name, value in fields.items()]
-    return subprocess.run(
+    text = subprocess.run(
         ["apt-ftparchive", *given, "release", "."], cwd=folder, check=True, capture_output=True
     ).stdout
+    date = format_datetime(datetime.now(UTC) - timedelta(days=30), usegmt=True)
+    return re.sub(rb"(?m)^Date: .*$", b"Date: " + date.encode(), text)

@@ -40,8 +40,9 @@ def download(target: Path, recipe: Recipe, base: Path, jitsi: Path) -> None:
         apt.update()
         install = ("--no-install-recommends", "install", *recipe.offered, *PACKAGES)
         origins = {
-            fields[1]: DEBIAN + "-security" in fields[0]
-            for fields in (line.split() for line in apt.run("--print-uris", *install).splitlines())
+            line.split()[1]: f"{DEBIAN}-security" in line.split()[0]
+            for line in apt.run("--print-uris", *install).splitlines()
+            if line.startswith("'")
         }
         apt.run("--download-only", *install)
         for place in (DEBIAN, SECURITY):

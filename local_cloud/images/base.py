@@ -71,6 +71,8 @@ def make(root: Path, recipe: Recipe, authority: Path) -> None:
         raise RuntimeError(f"mmdebstrap of {recipe.codename}: {done.stderr.strip()[-1000:]}")
     _trust(root, recipe, authority)
     _prepare_cloud_init(root)
+    # As in Debian's own cloud images; with none set cloud-init would make one, and fail.
+    (root / "etc/default/locale").write_text("LANG=C.UTF-8\n")
     _forget_this_machine(root)
 
 
@@ -88,7 +90,10 @@ def _trust(root: Path, recipe: Recipe, authority: Path) -> None:
 
 
 def _prepare_cloud_init(root: Path) -> None:
-    (root / "etc/cloud/cloud.cfg.d/90_dpkg.cfg").write_text("datasource_list: [Hetzner]\n")
+    settings = root / "etc/cloud/cloud.cfg.d"
+    (settings / "90_dpkg.cfg").write_text("datasource_list: [Hetzner]\n")
+    # As in Debian's own cloud images: the host's name is in its /etc/hosts.
+    (settings / "01_debian_cloud.cfg").write_text("manage_etc_hosts: true\n")
     with (root / "usr/lib/python3/dist-packages/cloudinit/dmi.py").open("a") as module:
         module.write(_DMI)
 

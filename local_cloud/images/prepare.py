@@ -1,10 +1,9 @@
 """Makes everything that hosts boot from, once; what is there already is taken as it is."""
 
 import fcntl
-import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from .jitsi import NEEDS, Jitsi, chosen, get
 from .recipes import RECIPES
 
 DEFAULT = ("debian-12",)
-_CODE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Prepared:
 
 
 def prepare(images: Sequence[str] = DEFAULT, report: Callable[[str], None] = print) -> Prepared:
-    """These images, and those that were prepared before. Two calls at once wait for each other.
+    """These images, beside those that are there and need nothing. Two calls at once wait for each other.
 
     machine_tools.UnavailableError where hosts cannot be; RuntimeError when a step fails. Steps go to `report`.
     """
@@ -44,67 +42,64 @@ def prepare(images: Sequence[str] = DEFAULT, report: Callable[[str], None] = pri
         fcntl.flock(lock, fcntl.LOCK_EX)
         remove_unfinished()
         keys = made(cache() / "authority", authority.make)
-        known = _noted()
-        wanted = [image for image in RECIPES if image in images or image in known]
         with ThreadPoolExecutor() as pool:
             packages = pool.submit(get, report)
-            bases = dict(zip(wanted, pool.map(lambda image: _make_base(image, keys, report), wanted), strict=True))
+            list(pool.map(lambda image: _make(image, keys, packages, report), images))
         jitsi = packages.result()
-        debs = {image: _make_debs(image, bases[image], jitsi, report) for image in wanted}
-        recipes = [(RECIPES[image], debs[image]) for image in wanted]
-        www = made(_www(wanted, jitsi), lambda target: archive.compose(target, recipes, jitsi.folder, keys))
-        note = cache() / "prepared.json.new"
-        note.write_text(json.dumps(wanted))
-        note.rename(cache() / "prepared.json")
-    return Prepared(bases, www, keys, jitsi.label)
+        ready = _ready(jitsi)
+        recipes = [(RECIPES[image], _debs(image, jitsi)) for image in ready]
+        www = made(_www(ready, jitsi), lambda target: archive.compose(target, recipes, jitsi.folder, keys))
+    return Prepared({image: _base(image) for image in ready}, www, keys, jitsi.label)
 
 
 def find() -> Prepared | None:
-    """What the last `prepare` made, if nothing has changed since that asks for another one. Does no work."""
+    """What `prepare` has made, if nothing has changed since that asks for another one. Does no work."""
     if not (cache() / "authority").is_dir():
         return None
-    images, jitsi = _noted(), chosen()
-    if not images or jitsi is None or not jitsi.folder.is_dir():
+    jitsi = chosen()
+    if jitsi is None or not jitsi.folder.is_dir():
         return None
-    bases, www = {image: _base(image) for image in images}, _www(images, jitsi)
-    if not all(place.is_dir() for place in (*bases.values(), www)):
+    ready = _ready(jitsi)
+    www = _www(ready, jitsi)
+    if not ready or not www.is_dir():
         return None
-    return Prepared(bases, www, cache() / "authority", jitsi.label)
+    return Prepared({image: _base(image) for image in ready}, www, cache() / "authority", jitsi.label)
 
 
-def _noted() -> list[str]:
-    """The images of the last `prepare`."""
-    note = cache() / "prepared.json"
-    return [image for image in json.loads(note.read_text()) if image in RECIPES] if note.exists() else []
+def _ready(jitsi: Jitsi) -> list[str]:
+    return [image for image in RECIPES if _base(image).is_dir() and _debs(image, jitsi).is_dir()]
 
 
 def _base(image: str) -> Path:
     recipe = RECIPES[image]
     keys = [(cache() / "authority" / name).read_bytes() for name in ("ca.crt", "debian.gpg")]
     made_from = repr((recipe.codename, recipe.base, platform.machine()))
-    return cache() / "bases" / f"{image}-{digest(made_from, (_CODE / 'base.py').read_bytes(), *keys)}"
+    return cache() / "bases" / f"{image}-{digest(made_from, *_code('base'), *keys)}"
 
 
 def _debs(image: str, jitsi: Jitsi) -> Path:
-    code = (_CODE / "archive.py").read_bytes()
     needs = (jitsi.folder / NEEDS).read_bytes()
-    return cache() / "debs" / f"{image}-{digest(_base(image).name, repr(RECIPES[image].offered), needs, code)}"
+    key = digest(_base(image).name, repr(RECIPES[image].offered), needs, *_code("archive", "apt"))
+    return cache() / "debs" / f"{image}-{key}"
 
 
 def _www(images: Sequence[str], jitsi: Jitsi) -> Path:
     signer = (cache() / "authority/jitsi.asc").read_bytes()
-    return cache() / "www" / digest(*(_debs(image, jitsi).name for image in images), jitsi.folder.name, signer)
+    packages = (*(_debs(image, jitsi).name for image in images), jitsi.folder.name)
+    return cache() / "www" / digest(*packages, signer, *_code("archive", "apt"))
 
 
-def _make_base(image: str, keys: Path, report: Callable[[str], None]) -> Path:
-    place = _base(image)
-    if not place.is_dir():
+def _code(*modules: str) -> list[bytes]:
+    return [(Path(__file__).parent / f"{name}.py").read_bytes() for name in modules]
+
+
+def _make(image: str, keys: Path, jitsi: Future[Jitsi], report: Callable[[str], None]) -> None:
+    recipe, root = RECIPES[image], _base(image)
+    if not root.is_dir():
         report(f"{image}: making its root file system")
-    return made(place, lambda root: base.make(root, RECIPES[image], keys))
-
-
-def _make_debs(image: str, root: Path, jitsi: Jitsi, report: Callable[[str], None]) -> Path:
-    place = _debs(image, jitsi)
-    if not place.is_dir():
+        made(root, lambda target: base.make(target, recipe, keys))
+    packages = jitsi.result()
+    debs = _debs(image, packages)
+    if not debs.is_dir():
         report(f"{image}: fetching what its hosts install")
-    return made(place, lambda target: archive.download(target, RECIPES[image], root, jitsi.folder))
+        made(debs, lambda target: archive.download(target, recipe, root, packages.folder))
