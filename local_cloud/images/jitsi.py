@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..packages import build
 from .apt import Apt
 from .cache import cache, digest, made
 from .machine_tools import UnavailableError
@@ -101,8 +102,6 @@ def _answers() -> bool:
 
 
 def _build(target: Path) -> None:
-    from local_cloud.packages import build
-
     build.build(target)
 
 
