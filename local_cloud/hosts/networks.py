@@ -36,6 +36,7 @@ class Plug:
 class Networks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder  # for the DHCP servers' files
+        self._routers = asyncio.Lock()  # so that two servers at once make one router
         self._servers: dict[str, asyncio.subprocess.Process] = {}
 
     async def start(self) -> None:
@@ -87,8 +88,9 @@ class Networks:
     async def attach(self, server: int, network: Doc, interface: Doc) -> None:
         """A second interface, with its address by DHCP."""
         router = f"n{network['id']}"
-        if router not in await _namespaces():
-            await self._private_network(router, ipaddress.IPv4Network(network["ip_range"]))
+        async with self._routers:
+            if router not in self._servers:
+                await self._private_network(router, ipaddress.IPv4Network(network["ip_range"]))
         port = f"h{server}"
         taken = await _links(namespace(server))
         name = next(name for name in _private_names(server) if name not in taken)
