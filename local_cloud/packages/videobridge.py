@@ -1,11 +1,11 @@
 """Stand-in of jitsi-videobridge2: what operators, jicofo and the other hosts see of a bridge, without any media.
 
 It reads jvb.conf, joins the brewery over verified XMPP, publishes presence, serves colibri2 to jicofo and the private
-REST interface, binds the media port and turns unhealthy, drains, shuts down and logs as the real program was recorded
-to do (tests/packages/recordings/bridge). ICE and DTLS are not spoken: an endpoint never connects, and relays, STUN and
-the AWS mapping are not there. The names in the log and in /metrics are the real program's, so that what watches a real
-bridge finds them. Longer than other files because a package's program is one file. Runs under the Python of
-Debian 12 and 13 with their python3-slixmpp, python3-aiohttp, ruby-hocon and iproute2.
+REST interface, binds the media port, and turns unhealthy, drains, shuts down and logs as the real program was recorded
+to do (tests/packages/recordings/bridge). ICE and DTLS are not spoken: an endpoint never connects. There are no relays,
+no STUN, no AWS mapping. Names in the log, in /metrics and in error pages are the real program's, so that what watches
+a real bridge finds them. Long, because a package's program is one file. Runs under the Python of Debian 12 and 13 with
+their python3-slixmpp, python3-aiohttp, ruby-hocon and iproute2.
 """
 
 import argparse
@@ -39,11 +39,13 @@ from slixmpp.xmlstream.matcher import MatchXPath  # type: ignore[import-not-foun
 
 HERE = Path(__file__).resolve().parent
 JAVA_TRUST, SYSTEM_TRUST = Path("/etc/ssl/certs/java/cacerts"), Path("/etc/ssl/certs/ca-certificates.crt")
-CLIENT, MUC, COLIBRI2 = "jabber:client", "http://jabber.org/protocol/muc", "jitsi:colibri2"
-COLIBRI, HEALTH = "http://jitsi.org/protocol/colibri", "http://jitsi.org/protocol/healthcheck"
-ICE_UDP, DTLS = "urn:xmpp:jingle:transports:ice-udp:1", "urn:xmpp:jingle:apps:dtls:0"
-# An endpoint that never had a connection, and a conference without endpoints, in seconds: constants of the bridge.
-NEVER_CONNECTED, EMPTY = 120, 20
+CLIENT, MUC, COLIBRI2 = "{jabber:client}", "http://jabber.org/protocol/muc", "{jitsi:colibri2}"
+COLIBRI, HEALTH = "{http://jitsi.org/protocol/colibri}", "{http://jitsi.org/protocol/healthcheck}"
+ICE_UDP, DTLS = "{urn:xmpp:jingle:transports:ice-udp:1}", "{urn:xmpp:jingle:apps:dtls:0}"
+SSMA = "{urn:xmpp:jingle:apps:rtp:ssma:0}"
+# Constants of the real bridge, in seconds: the age of an endpoint without a connection and of a conference without
+# endpoints at which they are ended, and from being in the brewery to the first stats.
+NEVER_CONNECTED, EMPTY, FIRST_STATS = 120, 20, 0.06
 
 # Names that a bridge publishes, in its order, those of presence and /colibri/stats and those of /metrics. What follows
 # a colon is the value as long as nothing is known: else 0.
@@ -98,49 +100,66 @@ def log(level: str, place: str, text: str, context: str = "") -> None:
     print(f"JVB {stamp} {level}: [1] {f'[{context}] ' if context else ''}{place}: {text}", flush=True)
 
 
-def seconds(duration: Any) -> float:
-    """A duration as HOCON writes it: a number is milliseconds. ValueError for anything else."""
-    units = {
-        "": 0.001,
-        "ms": 0.001,
-        "milli": 0.001,
-        "s": 1,
-        "second": 1,
-        "m": 60,
-        "minute": 60,
-        "h": 3600,
-        "hour": 3600,
-    }
-    units |= {"millisecond": 0.001, "d": 86400, "day": 86400}
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", str(duration))
-    unit = found and units.get(found[2] if len(found[2]) < 3 else found[2].removesuffix("s"))
-    if not found or not unit:
-        raise ValueError(f"{duration} is not a duration")
-    return float(found[1]) * unit
+def java(value: Any) -> str:
+    """A value as Java prints it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def iso(duration: float) -> str:
-    """A duration as Java prints it: 60 is PT1M."""
-    whole, parts = duration, ""
-    for name, size in (("H", 3600), ("M", 60)):
-        if whole >= size:
-            parts, whole = f"{parts}{int(whole // size)}{name}", whole % size
-    return f"PT{parts}{f'{whole:g}S' if whole or not parts else ''}"
+    """A duration in seconds as Java prints it: PT1M."""
+    hours, minutes, rest = int(duration // 3600), int(duration % 3600 // 60), duration % 60
+    return "PT" + (f"{hours}H" * (hours > 0) + f"{minutes}M" * (minutes > 0) + f"{rest:g}S" * (rest > 0) or "0S")
+
+
+# Configuration
+
+
+def seconds(duration: Any) -> float:
+    """A duration as HOCON writes it: a number is milliseconds. ValueError for anything else."""
+    text = str(duration).strip()
+    units = {"": 0.001, "ms": 0.001, "milli": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|milli|[smhd]|)[a-z]*", text)
+    if not found or not (found[2] or text[-1].isdigit()):
+        raise ValueError(f"{text} is not a duration")
+    return float(found[1]) * units[found[2]]
+
+
+def boolean(value: Any) -> bool:
+    text = str(value).lower()
+    if text not in ("true", "false", "yes", "no", "on", "off"):
+        raise ValueError(f"{value} is neither true nor false")
+    return text in ("true", "yes", "on")
+
+
+def number(value: Any) -> float:
+    try:
+        return int(value) if re.fullmatch(r"-?\d+", str(value)) else float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{value} is not a number") from None
 
 
 class Settings:
-    """jvb.conf over the bridge's defaults. ValueError names a key that the bridge does not know, or a bad value."""
+    """jvb.conf over the bridge's defaults; what has a duration for its default is in seconds.
+
+    ValueError names a key that the bridge does not know, or one whose value is not of its default's kind.
+    """
 
     def __init__(self, path: Path) -> None:
         lines = (HERE / "known_keys/videobridge.txt").read_text().splitlines()
         known = dict(line.split("\t") for line in lines if not line.startswith("#"))
-        self._values = {key: json.loads(default) for key, default in known.items() if default != "-"}
-        self._tree = _hocon(path) if path.exists() else {}
-        for key, value in _leaves(self._tree):
-            root = key.partition(".")[0]
-            if root in ("videobridge", "ice4j", "jmt") and not any(_matches(key, each) for each in known):
-                raise ValueError(f"unknown key {key} in {path}")
-            self._values[key] = value
+        defaults = {key: json.loads(text) for key, text in known.items() if text != "-"}
+        given = _hocon(path) if path.exists() else {}
+        self.shards: dict[str, dict[str, Any]] = _branch(given, "videobridge.apis.xmpp-client.configs") or {}
+        self.mappings: list[dict[str, Any]] = _branch(given, "ice4j.harvest.mapping.static-mappings") or []
+        self._values = {key: _as_its_default(key, value, value) for key, value in defaults.items()}
+        for key, value in _leaves(given):
+            if key.partition(".")[0] in ("videobridge", "ice4j", "jmt"):
+                if not any(_matches(key, each) for each in known):
+                    raise ValueError(f"{key} in {path} is not a key of jitsi-videobridge")
+                self._values[key] = _as_its_default(key, defaults.get(key), value)
+        relay = [f"videobridge.relay.{name}" for name in ("region", "relay-id")]
+        if self["videobridge.relay.enabled"] and not all(self.get(key) for key in relay):
+            raise ValueError(f"videobridge.relay.enabled requires {' and '.join(relay)}")
 
     def __getitem__(self, key: str) -> Any:
         return self._values[key]
@@ -148,31 +167,9 @@ class Settings:
     def get(self, key: str) -> Any:
         return self._values.get(key)
 
-    def flag(self, key: str) -> bool:
-        value = str(self[key]).lower()
-        if value not in ("true", "false", "yes", "no", "on", "off"):
-            raise ValueError(f"{key} = {self[key]} is neither true nor false")
-        return value in ("true", "yes", "on")
-
-    def number(self, key: str) -> float:
-        try:
-            return float(self[key])
-        except ValueError:
-            raise ValueError(f"{key} = {self[key]} is not a number") from None
-
-    def seconds(self, key: str) -> float:
-        try:
-            return seconds(self[key])
-        except ValueError as error:
-            raise ValueError(f"{key}: {error}") from None
-
-    def branch(self, *path: str) -> Any:
-        """The part of jvb.conf below `path`, as written there; None if there is none."""
-        return functools.reduce(lambda tree, name: tree.get(name) if isinstance(tree, dict) else None, path, self._tree)
-
 
 def _hocon(path: Path) -> dict[str, Any]:
-    # Not the hocon command: it prints no whole file.
+    # Not the hocon command of the same package: it prints no whole file.
     script = "puts JSON.generate(Hocon.load(ARGV[0]))"
     done = subprocess.run(["ruby", "-rhocon", "-rjson", "-e", script, path], capture_output=True, text=True)
     if done.returncode:
@@ -181,64 +178,81 @@ def _hocon(path: Path) -> dict[str, Any]:
     return tree
 
 
+def _branch(tree: Any, key: str) -> Any:
+    return functools.reduce(lambda tree, name: tree.get(name) if isinstance(tree, dict) else None, key.split("."), tree)
+
+
 def _leaves(tree: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:
     for name, value in tree.items():
-        key = f"{above}{name}"
-        if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
-            yield from _leaves({str(index): each for index, each in enumerate(value)}, f"{key}.")
-        elif isinstance(value, dict):
-            yield from _leaves(value, f"{key}.")
-        else:
-            yield key, value
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            value = {str(index): each for index, each in enumerate(value)}
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{above}{name}.")
+        elif value != []:
+            yield f"{above}{name}", value
 
 
 def _matches(key: str, pattern: str) -> bool:
-    # The keys of a shard are written in any case. An empty list stands in the place of its items.
-    if key == "ice4j.harvest.mapping.static-mappings":
-        return True
+    # What is below a name of the user's may be written in any case.
     names, wanted = key.split("."), pattern.split(".")
-    same = [want in ("*", name.lower() if "*" in wanted else name) for name, want in zip(names, wanted, strict=False)]
-    return len(names) == len(wanted) and all(same)
+    if "*" in wanted:
+        names = [want if want == "*" else name.lower() for name, want in zip(names, wanted, strict=False)]
+    return names == wanted and len(key.split(".")) == len(wanted)
+
+
+def _as_its_default(key: str, default: Any, value: Any) -> Any:
+    kind: Callable[[Any], Any] = boolean if isinstance(default, bool) else number
+    if not isinstance(default, bool | int | float):
+        with contextlib.suppress(ValueError):
+            seconds(default)
+            kind = seconds
+        if kind is not seconds:
+            return value
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
+
+
+# Addresses
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An address under which clients may reach the media port; `base` is the host's own where a mapping hides it."""
+    """An address under which clients may reach the media port; `base` is the host's own, where a mapping hides it."""
 
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address
+    address: Any
     port: int
     base: str = ""
 
-    def valid(self) -> bool:
-        return not (self.address.is_loopback or self.address.is_link_local or self.private())
-
+    @property
     def private(self) -> bool:
-        """As Java sees it: what Python calls private is more."""
-        ranges = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fec0::/10")
-        networks = [ipaddress.ip_network(each) for each in ranges]
-        return any(self.address in each for each in networks if each.version == self.address.version)
+        """As Java sees it: Python calls more addresses private."""
+        ranges = map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fec0::/10"))
+        return any(self.address in each for each in ranges if each.version == self.address.version)
+
+    @property
+    def valid(self) -> bool:
+        return not (self.private or self.address.is_loopback or self.address.is_link_local)
 
 
 def host_addresses(settings: Settings) -> list[Any]:
-    """The host's addresses that ice4j.harvest allows, at this moment; the real program, too, looks once, at start."""
-    rule = {name: set(settings[f"ice4j.harvest.{name}"]) for name in (
-        "allowed-interfaces", "blocked-interfaces", "allowed-addresses", "blocked-addresses",
-    )}  # fmt: skip
+    """The host's addresses that ice4j.harvest allows. The real program, too, looks once, when it starts."""
+    names = ("allowed-interfaces", "blocked-interfaces", "allowed-addresses", "blocked-addresses")
+    interfaces, no_interfaces, addresses, no_addresses = (set(settings[f"ice4j.harvest.{each}"]) for each in names)
     found = []
     for interface in json.loads(subprocess.run(["ip", "-json", "address"], capture_output=True, check=True).stdout):
-        name, allowed = interface.get("ifname"), rule["allowed-interfaces"]
-        if "UP" not in interface.get("flags", ()) or (
-            name not in allowed if allowed else name in rule["blocked-interfaces"]
-        ):
+        name = interface.get("ifname")
+        if "UP" not in interface.get("flags", ()) or (name not in interfaces if interfaces else name in no_interfaces):
             continue
         for each in interface["addr_info"]:
             address = ipaddress.ip_address(each["local"])
             unwanted = (
                 address.is_loopback
-                or (address.version == 6 and not settings.flag("ice4j.harvest.use-ipv6"))
-                or (address.is_link_local and not settings.flag("ice4j.harvest.use-link-local-addresses"))
-                or (rule["allowed-addresses"] and str(address) not in rule["allowed-addresses"])
-                or str(address) in rule["blocked-addresses"]
+                or (address.version == 6 and not settings["ice4j.harvest.use-ipv6"])
+                or (address.is_link_local and not settings["ice4j.harvest.use-link-local-addresses"])
+                or (addresses and str(address) not in addresses)
+                or str(address) in no_addresses
             )
             if not unwanted:
                 found.append(address)
@@ -246,51 +260,40 @@ def host_addresses(settings: Settings) -> list[Any]:
 
 
 class Media:
-    """The media port on every harvested address, and what is told to clients about it. Nothing is ever answered."""
+    """The media port on every harvested address, and what clients are told of it. Nothing is ever answered there."""
 
     def __init__(self, settings: Settings) -> None:
-        port, size = int(settings.number("videobridge.ice.udp.port")), settings["ice4j.harvest.udp.receive-buffer-size"]
-        self.sockets: list[socket.socket] = []
+        port = settings["videobridge.ice.udp.port"]
         self.candidates: list[Candidate] = []
         self.failed = False
+        self.stun_failed = bool(settings["ice4j.harvest.mapping.stun.addresses"])
         for address in host_addresses(settings):
             udp = socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_DGRAM)
-            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, int(size))
+            udp.setblocking(False)
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, settings["ice4j.harvest.udp.receive-buffer-size"])
             try:
                 udp.bind((str(address), port))
             except OSError as error:
                 self.failed = True
-                log("SEVERE", "Harvesters.<init>", f"Failed to bind {address}:{port}: {error}")
+                log("SEVERE", "Harvesters", f"Failed to bind {address}:{port}/udp: {error}")
                 continue
-            self.sockets.append(udp)
+            asyncio.get_running_loop().add_reader(udp, udp.recv, 65536)  # a full buffer would count as lost packets
             self.candidates.append(Candidate(address, port))
-            log(
-                "INFO",
-                "org.ice4j.ice.harvest.SinglePortUdpHarvester.<init>",
-                f"Initialized SinglePortUdpHarvester with address {address}:{port}/udp",
-            )
+            place = "org.ice4j.ice.harvest.SinglePortUdpHarvester.<init>"
+            log("INFO", place, f"Initialized SinglePortUdpHarvester with address {address}:{port}/udp")
         own = {str(each.address) for each in self.candidates}
-        for mapping in settings.branch("ice4j", "harvest", "mapping", "static-mappings") or ():
+        for mapping in settings.mappings:
             if mapping["local-address"] in own:
                 outside = ipaddress.ip_address(mapping["public-address"])
-                self.candidates.append(
-                    Candidate(outside, int(mapping.get("public-port", port)), mapping["local-address"])
-                )
-        self.stun_failed = bool(settings["ice4j.harvest.mapping.stun.addresses"])
-        log(
-            "INFO",
-            "org.ice4j.ice.harvest.MappingCandidateHarvesters.initialize",
-            f"Initialized mapping harvesters (delay=0ms).  stunDiscoveryFailed={str(self.stun_failed).lower()}",
-        )
-        hide = not settings.flag("videobridge.ice.advertise-private-candidates")
-        self.advertised = [each for each in self.candidates if not (hide and each.private())]
+                mapped = Candidate(outside, int(mapping.get("public-port", port)), mapping["local-address"])
+                self.candidates.append(mapped)
+        place = "org.ice4j.ice.harvest.MappingCandidateHarvesters.initialize"
+        log("INFO", place, f"Initialized mapping harvesters (delay=0ms).  stunDiscoveryFailed={java(self.stun_failed)}")
+        hide = not settings["videobridge.ice.advertise-private-candidates"]
+        self.advertised = [each for each in self.candidates if not (hide and each.private)]
 
-    def wait(self) -> None:
-        """Keeps the sockets' buffers empty, as a bridge that reads them would."""
-        loop = asyncio.get_running_loop()
-        for udp in self.sockets:
-            udp.setblocking(False)
-            loop.add_reader(udp, lambda udp=udp: udp.recv(65536))
+
+# The bridge
 
 
 @dataclass
@@ -299,7 +302,7 @@ class Conference:
     meeting: str
     name: str
     made: float
-    endpoints: dict[str, float] = field(default_factory=dict)  # id -> when it was made
+    endpoints: dict[str, float] = field(default_factory=dict)  # and when each was made
     created: int = field(default_factory=lambda: int(time.time() * 1000))
 
     def context(self, endpoint: str = "") -> str:
@@ -308,48 +311,50 @@ class Conference:
 
 
 class ColibriError(Exception):
-    """A refusal: the condition of XMPP, the reason of colibri2, and a sentence."""
+    """A refusal: a condition of XMPP, a reason of colibri2, a sentence, and the endpoint that it is about."""
 
     def __init__(self, condition: str, reason: str, text: str, endpoint: str = "") -> None:
         super().__init__(text)
         self.condition, self.reason, self.endpoint = condition, reason, endpoint
 
 
+@dataclass
 class Bridge:
-    """Conferences, drain, health and shutdown. `clock` gives seconds; `end` is called with an exit status, once."""
+    """Conferences, drain, health and shutdown. `end` is called with an exit status; `clock` gives seconds."""
 
-    def __init__(
-        self, settings: Settings, media: Media, version: str, end: Callable[[int], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:  # fmt: skip
-        self.settings, self.media, self.version, self.end, self.clock = settings, media, version, end, clock
+    settings: Settings
+    media: Media
+    version: str
+    end: Callable[[int], None]
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
         self.conferences: dict[str, Conference] = {}
         self.shards: list[Shard] = []
-        self.drain = settings.flag("videobridge.initial-drain-mode")
+        self.drain: bool = self.settings["videobridge.initial-drain-mode"]
         self.graceful = self.shutting_down = False
         self.unhealthy = ""
         self.stress = 0.0
         self.disconnects = self.created = self.completed = self.conference_seconds = self.participants = 0
         self.started = time.time()
-        self.sampled: dict[str, Any] = {}
-        self.sizes: list[int] = []
         self._ticks = _processor_ticks()
-        # Nobody can use it: there is no DTLS behind it.
+        # Random, since there is no DTLS that it could belong to.
         self._fingerprint = ":".join(f"{each:02X}" for each in secrets.token_bytes(32))
+        self.sample()
 
     # What is published
 
     def sample(self) -> None:
-        """Numbers that the bridge takes every videobridge.stats.interval; the others are live."""
+        """Numbers that the bridge takes every videobridge.stats.interval; all others are live."""
         self.sizes = [len(each.endpoints) for each in self.conferences.values()]
         people = sum(self.sizes)
-        joined = sum(len(each.joined) for each in self.shards)
         self.sampled = {
             "inactive_conferences": len(self.sizes), "p2p_conferences": self.sizes.count(2), "endpoints": people,
             "participants": people, "inactive_endpoints": people, "largest_conference": max(self.sizes, default=0),
             "threads": len(os.listdir("/proc/self/task")), "muc_clients_configured": len(self.shards),
             "muc_clients_connected": sum(each.connected for each in self.shards),
-            "mucs_configured": sum(len(each.mucs) for each in self.shards), "mucs_joined": joined,
+            "mucs_configured": sum(len(each.mucs) for each in self.shards),
+            "mucs_joined": sum(len(each.joined) for each in self.shards),
         }  # fmt: skip
 
     def local_endpoints(self) -> int:
@@ -357,44 +362,39 @@ class Bridge:
 
     def stats(self) -> dict[str, Any]:
         settings = self.settings
-        values = {each.partition(":")[0]: json.loads(each.partition(":")[2] or "0") for each in STATS.split()}
+        values = {name: json.loads(zero or "0") for name, _, zero in (each.partition(":") for each in STATS.split())}
         values |= self.sampled | {
             "conferences": len(self.conferences), "local_endpoints": self.local_endpoints(),
             "total_conferences_created": self.created, "total_conferences_completed": self.completed,
             "total_conference_seconds": self.conference_seconds, "total_participants": self.participants,
             "stress_level": self.stress, "graceful_shutdown": self.graceful, "shutting_down": self.shutting_down,
-            "average_participant_stress": settings.number("videobridge.load-management.average-participant-stress"),
+            "average_participant_stress": settings["videobridge.load-management.average-participant-stress"],
             "drain": self.drain, "healthy": not self.unhealthy, "version": self.version,
             "current_timestamp": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
         }  # fmt: skip
-        optional = {
-            "region": settings.get("videobridge.relay.region"),
-            "release": settings.get("videobridge.version.release"),
-        }
-        if settings.flag("videobridge.relay.enabled"):
-            optional["relay_id"] = settings.get("videobridge.relay.relay-id")
-        return values | {name: value for name, value in optional.items() if value}
+        relay = settings["videobridge.relay.enabled"]
+        more = {
+            "region": settings.get("videobridge.relay.region"), "release": settings.get("videobridge.version.release"),
+            "relay_id": settings.get("videobridge.relay.relay-id") if relay else None,
+        }  # fmt: skip
+        return values | {name: value for name, value in more.items() if value}
 
     def presence(self) -> dict[str, Any]:
         """The stats for the brewery."""
-        allowed = self.settings["videobridge.apis.xmpp-client.stats-filter.whitelist"]
-        chosen = self.settings.flag("videobridge.apis.xmpp-client.stats-filter.enabled")
-        return {name: value for name, value in self.stats().items() if not chosen or name in allowed}
+        rule = "videobridge.apis.xmpp-client.stats-filter"
+        names = self.settings[f"{rule}.whitelist"] if self.settings[f"{rule}.enabled"] else None
+        return {name: value for name, value in self.stats().items() if names is None or name in names}
 
     def metrics(self) -> dict[str, Any]:
-        stats, values = self.stats(), dict.fromkeys(METRICS.split(), 0)
-        plain: dict[str, Any] = {each.partition(":")[0]: each.partition(":")[2] for each in values}
-        bounds = {"tossed_packets_energy": (0, *range(7, 128, 8))}
-        for name, zero in plain.items():
-            sizes = self.sizes if name == "conferences_by_size" else []
-            plain[name] = (
-                _histogram(bounds.get(name, range(21)), sizes, self.started)
-                if zero == "histogram"
-                else json.loads(zero or "0")
-            )
+        stats, values = self.stats(), {}
+        for name, _, zero in (each.partition(":") for each in METRICS.split()):
+            values[name] = json.loads(zero or "0") if zero != "histogram" else _histogram(
+                (0, *range(7, 128, 8)) if name == "tossed_packets_energy" else range(21),
+                self.sizes if name == "conferences_by_size" else (), self.started,
+            )  # fmt: skip
         same = ("muc_clients_configured", "muc_clients_connected", "mucs_joined", "healthy", "graceful_shutdown",
                 "shutting_down", "local_endpoints", "conferences", "largest_conference")  # fmt: skip
-        return plain | {name: stats[name] for name in same} | {
+        return values | {name: stats[name] for name in same} | {
             "thread_count": stats["threads"], "jvm_open_fd_count": len(os.listdir("/proc/self/fd")),
             "mucs_connected": stats["mucs_configured"], "drain_mode": self.drain, "stress": self.stress,
             "conferences_completed_total": self.completed, "conferences_created_total": self.created,
@@ -407,46 +407,46 @@ class Bridge:
     # What happens by itself
 
     def check_health(self) -> None:
-        settings = self.settings
-        reason = ""
-        if settings.flag("videobridge.health.require-valid-address") and not any(
-            each.valid() for each in self.media.candidates
-        ):
+        settings, reason = self.settings, ""
+        valid = any(each.valid for each in self.media.candidates)
+        if settings["videobridge.health.require-valid-address"] and not valid:
             reason = "No valid IP addresses available for harvesting."
-        elif settings.flag("videobridge.health.require-stun") and self.media.stun_failed:
+        elif settings["videobridge.health.require-stun"] and self.media.stun_failed:
             reason = "Address discovery through STUN failed"
         elif self.media.failed:
             reason = "Failed to bind single-port"
+        sticky = settings["videobridge.health.sticky-failures"]
         if reason:
-            result = f"Result(success=false, hardFailure=true, responseCode=null, sticky=false, message={reason})"
-            log("SEVERE", "HealthChecker.run#181", f"Health check failed in PT0S: {result}")
-        if reason or not settings.flag("videobridge.health.sticky-failures"):
+            result = f"success=false, hardFailure=true, responseCode=null, sticky={java(sticky)}, message={reason}"
+            log("SEVERE", "HealthChecker.run#181", f"Health check failed in PT0S: Result({result})")
+        if reason or not sticky:
             self.unhealthy = reason
 
     def measure_load(self) -> None:
-        """The machine's busy share against the threshold; with packet-rate there are no packets, so no load."""
+        """The machine's busy share against the threshold. By packets, of which there are none, it stays 0."""
         load = "videobridge.load-management.load-measurements"
         before, self._ticks = self._ticks, _processor_ticks()
-        passed = [now - then for now, then in zip(self._ticks, before, strict=True)]
-        if self.settings[f"{load}.load-measurement"] == "cpu-usage" and passed[1]:
-            self.stress = passed[0] / passed[1] / self.settings.number(f"{load}.cpu-usage.load-threshold")
+        busy, passed = (now - then for now, then in zip(self._ticks, before, strict=True))
+        if self.settings[f"{load}.load-measurement"] == "cpu-usage" and passed:
+            self.stress = busy / passed / self.settings[f"{load}.cpu-usage.load-threshold"]
 
     def expire(self) -> None:
         """Ends what nobody uses. A conference outlives its last endpoint by one round."""
-        now = self.clock()
         for conference in list(self.conferences.values()):
-            if not conference.endpoints and now - conference.made > EMPTY:
-                log("INFO", "VideobridgeExpireThread.expire", f"Conference {conference.id} should expire, expiring it")
+            age = self.clock() - conference.made
+            if not conference.endpoints and age > EMPTY:
+                log(
+                    "INFO", "VideobridgeExpireThread", f"Conference {conference.id} should expire", conference.context()
+                )
                 self.end_conference(conference)
             for endpoint, made in list(conference.endpoints.items()):
-                if now - made > NEVER_CONNECTED:
-                    log("INFO", "VideobridgeExpireThread.expire", f"Expiring endpoint {endpoint}")
+                if self.clock() - made > NEVER_CONNECTED:
                     self.end_endpoint(conference, endpoint)
 
     def end_endpoint(self, conference: Conference, endpoint: str) -> None:
         if conference.endpoints.pop(endpoint, None) is not None:
-            log("INFO", "DtlsTransport.stop#213", "Stopping", conference.context(endpoint))
-            log("INFO", "IceTransport.stop#282", "Stopping", conference.context(endpoint))
+            for part in ("DtlsTransport.stop#213", "IceTransport.stop#282"):
+                log("INFO", part, "Stopping", conference.context(endpoint))
             self.maybe_shut_down()
 
     def end_conference(self, conference: Conference) -> None:
@@ -459,12 +459,12 @@ class Bridge:
     # What operators ask for
 
     def set_drain(self, drain: bool) -> None:
-        log("INFO", "Videobridge.setDrainMode#438", f"Received drain request. enable={str(drain).lower()}")
+        log("INFO", "Videobridge.setDrainMode#438", f"Received drain request. enable={java(drain)}")
         self.drain = drain
 
     def shut_down(self, graceful: bool) -> None:
         place = "ShutdownManager.initiateShutdown"
-        log("INFO", f"{place}#51", f"Received shutdown request, graceful={str(graceful).lower()}")
+        log("INFO", f"{place}#51", f"Received shutdown request, graceful={java(graceful)}")
         if self.shutting_down:
             log("INFO", place, "Already shutting down.")
         elif not graceful:
@@ -473,18 +473,14 @@ class Bridge:
             log("INFO", f"{place}#72", "Graceful shutdown already initiated mode.")
         else:
             self.graceful = True
-            longest = self.settings.seconds("videobridge.shutdown.graceful-shutdown-max-duration")
-            log(
-                "INFO",
-                f"{place}#57",
-                f"Entered graceful shutdown mode, will stay in this mode for up to {iso(longest)}",
-            )
-            asyncio.get_running_loop().call_later(longest, self._leave)
+            most = self.settings["videobridge.shutdown.graceful-shutdown-max-duration"]
+            log("INFO", f"{place}#57", f"Entered graceful shutdown mode, will stay in this mode for up to {iso(most)}")
+            asyncio.get_running_loop().call_later(most, self._leave)
             self.maybe_shut_down()
 
     def maybe_shut_down(self) -> None:
         people = self.local_endpoints()
-        least = self.settings.number("videobridge.shutdown.graceful-shutdown-min-participants")
+        least = self.settings["videobridge.shutdown.graceful-shutdown-min-participants"]
         if self.graceful and not self.shutting_down and people <= least:
             log("INFO", "ShutdownManager.maybeShutdown#86", f"Entering SHUTTING_DOWN with {people} participants.")
             self._leave()
@@ -492,7 +488,7 @@ class Bridge:
     def _leave(self) -> None:
         if not self.shutting_down:
             self.shutting_down = True
-            delay = self.settings.seconds("videobridge.shutdown.shutting-down-delay")
+            delay = self.settings["videobridge.shutdown.shutting-down-delay"]
             log("INFO", "ShutdownManager.changeToShuttingDown#97", f"Will shut down in {iso(delay)}")
             asyncio.get_running_loop().call_later(delay, self._finish)
 
@@ -503,11 +499,13 @@ class Bridge:
     # What jicofo asks for
 
     def modify(self, request: ET.Element) -> ET.Element:
-        """Answers a conference-modify. ColibriError when the bridge refuses it."""
+        """Answers a conference-modify of colibri2. ColibriError when it is refused."""
         meeting, create = request.get("meeting-id", ""), request.get("create") == "true"
+        conference, endpoints = self.conferences.get(meeting), request.findall(f"{COLIBRI2}endpoint")
         if not meeting:
             raise ColibriError("bad-request", "", "No meeting-id")
-        conference = self.conferences.get(meeting)
+        if request.findall(f"{COLIBRI2}relay"):
+            raise ColibriError("feature-not-implemented", "feature_not_implemented", "This stand-in has no relays.")
         if create and conference:
             raise ColibriError("conflict", "conference_already_exists", f"Conference already exists for ID: {meeting}")
         if create and (self.graceful or self.shutting_down):
@@ -516,87 +514,83 @@ class Bridge:
             conference = Conference(secrets.token_hex(8), meeting, request.get("name", ""), self.clock())
             self.conferences[meeting] = conference
             self.created += 1
-            log("INFO", "Videobridge.createConference", f"create_conf, id={conference.id} meeting_id={meeting}")
+            log("INFO", "Videobridge.createConference", "create_conf", conference.context())
         if not conference:
             raise ColibriError("item-not-found", "conference_not_found", f"Conference not found for ID: {meeting}")
-        answer = ET.Element(f"{{{COLIBRI2}}}conference-modified")
-        if request.findall(f"{{{COLIBRI2}}}relay"):
-            raise ColibriError("feature-not-implemented", "feature_not_implemented", "This stand-in has no relays.")
-        endpoints = request.findall(f"{{{COLIBRI2}}}endpoint")
-        for each in endpoints:
-            answer.append(self._modify_endpoint(conference, each))
+        answer = ET.Element(f"{COLIBRI2}conference-modified")
+        answer.extend(self._modify_endpoint(conference, each) for each in endpoints)
         if create or any(each.get("create") == "true" for each in endpoints):
             answer.append(_feedback_sources())
-        if request.get("expire") == "true" or (not create and not conference.endpoints):
+        if request.get("expire") == "true" or not (create or conference.endpoints):
             log("INFO", "Colibri2ConferenceHandler.handleConferenceModifyIQ", "Expiring.", conference.context())
             self.end_conference(conference)
         return answer
 
     def _modify_endpoint(self, conference: Conference, asked: ET.Element) -> ET.Element:
-        name = asked.get("id", "")
-        answer = ET.Element(f"{{{COLIBRI2}}}endpoint", {"id": name})
+        name, transport = asked.get("id", ""), asked.find(f"{COLIBRI2}transport")
+        answer = ET.Element(f"{COLIBRI2}endpoint", id=name)
         if asked.get("expire") == "true":
             self.end_endpoint(conference, name)
             answer.set("expire", "true")
         elif asked.get("create") == "true":
             if name in conference.endpoints:
                 raise ColibriError("conflict", "", f"Endpoint with ID {name} already exists")
-            wanted = asked.find(f"{{{COLIBRI2}}}transport")
-            if wanted is None:
+            if transport is None:
                 raise ColibriError("bad-request", "", f"Attempt to create endpoint {name} with no <transport>")
             conference.endpoints[name] = self.clock()
             self.participants += 1
-            answer.append(self._transport(wanted.find(f"{{{COLIBRI2}}}sctp") is not None))
+            answer.append(self._transport(transport.find(f"{COLIBRI2}sctp") is not None))
         elif name not in conference.endpoints:
             raise ColibriError("item-not-found", "unknown_endpoint", f"Endpoint not found for ID: {name}", name)
         return answer
 
     def _transport(self, sctp: bool) -> ET.Element:
-        outer = ET.Element(f"{{{COLIBRI2}}}transport")
-        inner = ET.SubElement(outer, f"{{{ICE_UDP}}}transport", pwd=secrets.token_hex(13), ufrag=secrets.token_hex(7))
-        ET.SubElement(inner, f"{{{ICE_UDP}}}rtcp-mux")
-        fingerprint = ET.SubElement(inner, f"{{{DTLS}}}fingerprint", hash="sha-256", setup="actpass", cryptex="false")
-        fingerprint.text = self._fingerprint
+        outer = ET.Element(f"{COLIBRI2}transport")
+        inner = ET.SubElement(outer, f"{ICE_UDP}transport", pwd=secrets.token_hex(13), ufrag=secrets.token_hex(7))
+        ET.SubElement(inner, f"{ICE_UDP}rtcp-mux")
+        fingerprint = {"hash": "sha-256", "setup": "actpass", "cryptex": "false"}
+        ET.SubElement(inner, f"{DTLS}fingerprint", fingerprint).text = self._fingerprint
         for index, each in enumerate(self.media.advertised, 1):
-            kind, priority = ("srflx", 1677724415) if each.base else ("host", 2130706431)
-            candidate = {
+            hidden = {"rel-addr": each.base, "rel-port": str(each.port)} if each.base else {}
+            ET.SubElement(inner, f"{ICE_UDP}candidate", {
                 "component": "1", "foundation": str(index), "generation": "0", "id": secrets.token_hex(8),
-                "ip": str(each.address), "network": "0", "port": str(each.port), "priority": str(priority),
-                "protocol": "udp", "type": kind,
-            }  # fmt: skip
-            candidate |= {"rel-addr": each.base, "rel-port": str(each.port)} if each.base else {}
-            ET.SubElement(inner, f"{{{ICE_UDP}}}candidate", candidate)
-        if sctp and self.settings.flag("videobridge.sctp.enabled"):
-            ET.SubElement(outer, f"{{{COLIBRI2}}}sctp", port="5000", role="server")
+                "ip": str(each.address), "network": "0", "port": str(each.port), "protocol": "udp",
+                "priority": "1677724415" if hidden else "2130706431", "type": "srflx" if hidden else "host",
+            } | hidden)  # fmt: skip
+        if sctp and self.settings["videobridge.sctp.enabled"]:
+            ET.SubElement(outer, f"{COLIBRI2}sctp", port="5000", role="server")
         return outer
 
 
-def _histogram(bounds: Iterable[int], values: list[int], created: float) -> dict[str, float]:
-    buckets = {f"bucket_le_{bound:.1f}": float(sum(each <= bound for each in values)) for bound in bounds}
-    count = float(len(values))
-    return buckets | {"bucket_le_+Inf": count, "count": count, "sum": float(sum(values)), "created": created}
+def _histogram(bounds: Iterable[int], values: Iterable[int], created: float) -> dict[str, float]:
+    given = list(values)
+    buckets = {f"bucket_le_{bound:.1f}": float(sum(each <= bound for each in given)) for bound in bounds}
+    count = float(len(given))
+    return buckets | {"bucket_le_+Inf": count, "count": count, "sum": float(sum(given)), "created": created}
 
 
 def _processor_ticks() -> tuple[int, int]:
-    """Busy (stolen time is busy) and all, since the machine started."""
-    user, nice, system, idle, wait, *others = map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9])
+    """Of the machine since its start: busy (time that was stolen is busy), and all."""
+    user, nice, system, idle, wait, *others = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
     busy = user + nice + system + sum(others)
     return busy, busy + idle + wait
 
 
 def _feedback_sources() -> ET.Element:
-    sources = ET.Element(f"{{{COLIBRI2}}}sources")
+    sources = ET.Element(f"{COLIBRI2}sources")
     for kind, name in (("audio", "jvb-a0"), ("video", "jvb-v0")):
-        media = ET.SubElement(sources, f"{{{COLIBRI2}}}media-source", type=kind, id=name)
-        namespace = "urn:xmpp:jingle:apps:rtp:ssma:0"
-        ssrc = str(secrets.randbits(31))
-        source = ET.SubElement(media, f"{{{namespace}}}source", ssrc=ssrc, name=name)
-        ET.SubElement(source, f"{{{namespace}}}parameter", name="msid", value=f"mixedmslabel mixedlabel{kind}0")
+        media = ET.SubElement(sources, f"{COLIBRI2}media-source", type=kind, id=name)
+        source = ET.SubElement(media, f"{SSMA}source", ssrc=str(secrets.randbits(31)), name=name)
+        ET.SubElement(source, f"{SSMA}parameter", name="msid", value=f"mixedmslabel mixedlabel{kind}0")
     return sources
 
 
-def trusted() -> str:
-    """The authorities that Java trusts, as PEM; the system's where there is no Java. Slow: it starts a Java."""
+# XMPP
+
+
+@functools.cache
+def authorities() -> str:
+    """The authorities that Java trusts, as PEM; the system's where there is no Java. Takes the start of a Java."""
     if not JAVA_TRUST.exists():
         return SYSTEM_TRUST.read_text()
     command = ["keytool", "-list", "-rfc", "-keystore", str(JAVA_TRUST), "-storepass", "changeit"]
@@ -609,148 +603,149 @@ def trusted() -> str:
 
 
 class Client(slixmpp.ClientXMPP):  # type: ignore[misc,unused-ignore]
-    """One connection to a shard, used once. `ended` tells how it ended: (unreachable | untrusted | denied | lost, why)."""
+    """One connection, used once. `ended` tells how it ended and why: unreachable, untrusted, denied or lost."""
 
-    def __init__(self, shard: "Shard", version: str) -> None:
-        super().__init__(shard.jid, shard.password, sasl_mech="SCRAM-SHA-1")
+    def __init__(self, jid: str, password: str, context: ssl.SSLContext, version: str) -> None:
+        super().__init__(jid, password, sasl_mech="SCRAM-SHA-1")
         self.ended: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
-        self._context = shard.tls
+        self._context = context
         for plugin in ("xep_0030", "xep_0198", "xep_0199"):
             self.register_plugin(plugin)
         self.register_plugin("xep_0092", {"software_name": "JVB", "version": version, "os": "Linux"})
         self.register_plugin("xep_0115", {"caps_node": "https://igniterealtime.org/projects/smack"})
-        for event, end in (
-            ("connection_failed", "unreachable"),
-            ("ssl_invalid_chain", "untrusted"),
-            ("disconnected", "lost"),
-        ):
-            self.add_event_handler(event, functools.partial(self._end, end))
-        self.add_event_handler("failed_all_auth", functools.partial(self._end, "denied"))
+        for event, how in (("connection_failed", "unreachable"), ("ssl_invalid_chain", "untrusted"),
+                           ("failed_all_auth", "denied"), ("disconnected", "lost")):  # fmt: skip
+            self.add_event_handler(event, functools.partial(self.finish, how))
 
-    def _end(self, how: str, why: object) -> None:
+    def finish(self, how: str, why: object = "") -> None:
         if not self.ended.done():
             self.ended.set_result((how, str(why)))
         self.cancel_connection_attempt()  # slixmpp would go on by itself
 
     def open(self, host: str, port: int, encrypted: bool) -> None:
         domain = self.boundjid.host
-        if hasattr(self, "enable_direct_tls"):  # slixmpp 1.9 and later: Debian 13
+        if hasattr(self, "enable_direct_tls"):  # slixmpp of Debian 13
             self.enable_direct_tls, self.enable_starttls, self.enable_plaintext = False, encrypted, not encrypted
             self.connect(host, port)
         else:
             self.connect((host, port), force_starttls=encrypted, disable_starttls=not encrypted)
-        self.default_domain = domain  # the name that the certificate must bear, wherever the server is reached
+        self.default_domain = domain  # the name that the certificate has to bear, wherever the server is reached
 
     def get_ssl_context(self) -> ssl.SSLContext:
         return self._context
 
     async def _pick_dns_answer(self, *_: object) -> None:
-        """No look-up of the domain: the configured host is the server (slixmpp 1.8)."""
+        """The configured host is the server: slixmpp 1.8 would look up the domain."""
 
     def close(self) -> None:
         self.abort()
         if self._run_out_filters:
-            self._run_out_filters.cancel()  # else the loop keeps each client for ever
+            self._run_out_filters.cancel()  # else the event loop keeps every client for ever
 
 
 class Shard:
-    """One entry of videobridge.apis.xmpp-client.configs: goes on trying for ever, and joins its rooms."""
+    """One entry of videobridge.apis.xmpp-client.configs: joins its rooms and goes on trying for ever.
+
+    ValueError for an entry that lacks a key.
+    """
 
     def __init__(self, bridge: Bridge, name: str, given: Mapping[str, Any]) -> None:
         values = {key.lower(): str(value) for key, value in given.items()}
-        missing = {"hostname", "username", "password", "muc_jids", "muc_nickname"} - {
-            key for key, value in values.items() if value
-        }
+        missing = [
+            key for key in ("hostname", "username", "password", "muc_jids", "muc_nickname") if not values.get(key)
+        ]
         if missing:
-            raise ValueError(f"{name} lacks {', '.join(sorted(missing))}")
+            raise ValueError(f"{name} lacks {', '.join(missing)}")
         self.bridge, self.host, self.port = bridge, values["hostname"], int(values.get("port", 5222))
         self.domain = values.get("domain") or self.host
         self.jid, self.password = f"{values['username']}@{self.domain}", values["password"]
         self.mucs, self.nickname = re.split(r"\s*,\s*", values["muc_jids"].strip()), values["muc_nickname"]
-        self.verified = values.get("disable_certificate_verification", "false").lower() != "true"
-        local = self.host in ("localhost", "127.0.0.1", "::1")
-        self.encrypted = values.get("security_mode", "ifpossible" if local else "required") != "disabled"
+        self.verified = not boolean(values.get("disable_certificate_verification", "false"))
+        self.encrypted = values.get("security_mode") != "disabled"
         self.context = f"hostname={self.host} id={name}"
         self.described = (
             f"[ org.jitsi.xmpp.mucclient.MucClientConfiguration id={name} domain={self.domain} hostname={self.host} "
             f"port={values.get('port', 'null')} username={values['username']} mucs=[{', '.join(self.mucs)}] "
-            f"mucNickname={self.nickname} disableCertificateVerification={str(not self.verified).lower()}]"
+            f"mucNickname={self.nickname} disableCertificateVerification={java(not self.verified)}]"
         )
-        self.tls = ssl.create_default_context()
         self.client: Client | None = None
-        self.connected = False
+        self.connected = self.leaving = False
         self.joined: set[str] = set()
         self.published: dict[str, Any] = {}
 
     def log(self, level: str, place: str, text: str) -> None:
-        log(level, place, text, self.context)
+        log(level, f"MucClient{place}", text, self.context)
 
     async def run(self) -> None:
-        self.log("INFO", "MucClient.initializeConnectAndJoin#300", f"Initializing a new MucClient for {self.described}")
-        self.log("INFO", "MucClient.initializeConnectAndJoin#401", "Dispatching a thread to connect and login.")
+        self.log("INFO", ".initializeConnectAndJoin#300", f"Initializing a new MucClient for {self.described}")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self.verified:
+            pem = await asyncio.get_running_loop().run_in_executor(None, authorities)
+            context.load_verify_locations(cadata=pem)
+        else:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self.log("INFO", ".initializeConnectAndJoin#401", "Dispatching a thread to connect and login.")
         failures, was_in = 0, False
-        while True:
-            how, why = await self._session()
-            if how == "in":
-                was_in, failures = True, 0
+        while not self.leaving:
+            how, why = await self._session(context)
+            if how == "lost":
+                was_in = True
                 self.bridge.disconnects += 1
-                self._closed_on_error(f"org.jivesoftware.smack.SmackException: {why}")
-                await asyncio.sleep(1)
-            elif how == "denied":
-                # The real program, too, asks again at once, for ever.
-                await asyncio.sleep(0.08)
-            else:
+                self._closed(f"org.jivesoftware.smack.SmackException: {why}")
+            elif how in ("unreachable", "untrusted"):
+                # Every fifth second the first attempt is made again, beside the attempts to reconnect.
                 self._failed(how, why, first=not was_in and (how == "unreachable" or failures % 5 == 0))
                 failures += 1
-                await asyncio.sleep(1 if was_in or how != "unreachable" else 5)
+            # After a wrong password the real program asks again at once, for ever.
+            await asyncio.sleep(0 if how == "denied" else 5 if how == "unreachable" and not was_in else 1)
 
     def _failed(self, how: str, why: str, first: bool) -> None:
+        smack = "org.jivesoftware.smack.SmackException$"
         if how == "untrusted":
-            ended = "PKIX path building failed: sun.security.provider.certpath.SunCertPathBuilderException: unable to find valid certification path to requested target"
-            why = f"javax.net.ssl.SSLHandshakeException: {ended} ({why})"
-            error = f"org.jivesoftware.smack.SmackException$SmackWrappedException: {why}\nCaused by: {why}"
+            place = "sun.security.provider.certpath.SunCertPathBuilderException"
+            path = "unable to find valid certification path to requested target"
+            cause = f"javax.net.ssl.SSLHandshakeException: PKIX path building failed: {place}: {path} ({why})"
+            error = f"{smack}SmackWrappedException: {cause}\nCaused by: {cause}"
         else:
-            endpoint = f"'RFC 6120 A/AAAA Endpoint + [{self.host}:{self.port}] ({self.host}:{self.port})'"
-            error = f"org.jivesoftware.smack.SmackException$EndpointConnectionException: The following addresses failed: {endpoint} failed because: java.net.ConnectException: {why}"
+            server = f"'RFC 6120 A/AAAA Endpoint + [{self.host}:{self.port}] ({self.host}:{self.port})'"
+            cause = f"failed because: java.net.ConnectException: {why}"
+            error = f"{smack}EndpointConnectionException: The following addresses failed: {server} {cause}"
         if first:
-            self.log("WARNING", "MucClient.lambda$getConnectAndLoginCallable$8#697", f"Error connecting:\n{error}")
+            self.log("WARNING", ".lambda$getConnectAndLoginCallable$8#697", f"Error connecting:\n{error}")
         else:
-            self.log("INFO", "MucClient$1.reconnectingIn#224", "Reconnecting in 0")
-            self.log("WARNING", "MucClient$1.reconnectionFailed#231", f"Reconnection failed:\n{error}")
+            self.log("INFO", "$1.reconnectingIn#224", "Reconnecting in 0")
+            self.log("WARNING", "$1.reconnectionFailed#231", f"Reconnection failed:\n{error}")
         if how == "untrusted":
-            self._closed_on_error(why)
+            self._closed(cause)
 
-    def _closed_on_error(self, error: str) -> None:
-        self.log("WARNING", "MucClient$2.connectionClosedOnError#392", f"Closed on error:\n{error}")
+    def _closed(self, error: str) -> None:
+        if not self.leaving:
+            self.log("WARNING", "$2.connectionClosedOnError#392", f"Closed on error:\n{error}")
 
-    async def _session(self) -> tuple[str, str]:
-        """One connection from start to end: how and why it ended; `in` if it had been logged in."""
-        client = self.client = Client(self, self.bridge.version)
-        client.add_event_handler("tls_success", self._on_connected)
-        client.add_event_handler("session_start", self._on_session)
-        client.add_event_handler("presence", self._on_presence)
-        for namespace, element, answer in (
-            (COLIBRI2, "conference-modify", self._on_modify),
-            (HEALTH, "healthcheck", self._on_health),
+    async def _session(self, context: ssl.SSLContext) -> tuple[str, str]:
+        """One connection from start to end: how it ended, and why."""
+        client = self.client = Client(self.jid, self.password, context, self.bridge.version)
+        for event, handler in (("tls_success", self._on_tls), ("session_start", self._on_session),
+                               ("presence", self._on_presence)):  # fmt: skip
+            client.add_event_handler(event, handler)
+        for element, answer in (
+            (f"{COLIBRI2}conference-modify", self._on_modify),
+            (f"{HEALTH}healthcheck", self._on_health),
         ):
-            client.register_handler(Callback(element, MatchXPath(f"{{{CLIENT}}}iq/{{{namespace}}}{element}"), answer))
+            client.register_handler(Callback(element, MatchXPath(f"{CLIENT}iq/{element}"), answer))
         client.open(self.host, self.port, self.encrypted)
-        was_in = False
         try:
             while not client.ended.done():
                 await asyncio.wait([client.ended], timeout=30)
-                was_in = was_in or self.connected
                 if not client.ended.done() and not await self._answers(client):
-                    client.ended.set_result(("lost", "Ping failed, the XMPP connection needs to reconnect."))
+                    client.finish("lost", "Ping failed, the XMPP connection needs to reconnect.")
             how, why = client.ended.result()
             if how == "denied":
-                self.log(
-                    "WARNING",
-                    "MucClient.lambda$getConnectAndLoginCallable$8#717",
-                    "Failed to login. Disconnecting to trigger a re-connect.\norg.jivesoftware.smack.sasl.SASLErrorException: SASLError using SCRAM-SHA-1: not-authorized",
-                )
-                self.log("INFO", "MucClient$2.connectionClosed#370", "Closed.")
-            return ("in" if was_in or self.connected else how), why
+                text = "Failed to login. Disconnecting to trigger a re-connect."
+                error = "org.jivesoftware.smack.sasl.SASLErrorException: SASLError using SCRAM-SHA-1: not-authorized"
+                self.log("WARNING", ".lambda$getConnectAndLoginCallable$8#717", f"{text}\n{error}")
+                self.log("INFO", "$2.connectionClosed#370", "Closed.")
+            return how, why
         finally:
             self.connected = False
             self.joined.clear()
@@ -762,70 +757,62 @@ class Shard:
         except IqTimeout:
             return False
         except IqError:
-            pass
-        return self.connected
+            return True
+        return True
 
-    def _on_connected(self, _: object) -> None:
-        self.log(
-            "INFO",
-            "MucClient$2.connected#338",
-            "Connected. isSmEnabled:false isSmAvailable:false isSmResumptionPossible:false",
-        )
-        self.log("INFO", "MucClient.lambda$getConnectAndLoginCallable$8#703", "Logging in.")
+    def _on_tls(self, _: object) -> None:
+        modes = "isSmEnabled:false isSmAvailable:false isSmResumptionPossible:false"
+        self.log("INFO", "$2.connected#338", f"Connected. {modes}")
+        self.log("INFO", ".lambda$getConnectAndLoginCallable$8#703", "Logging in.")
 
     def _on_session(self, _: object) -> None:
-        self.log("INFO", "MucClient$2.authenticated#351", "Authenticated, resumed=false")
+        self.log("INFO", "$2.authenticated#351", "Authenticated, resumed=false")
         self.connected = True
         for muc in self.mucs:
             self._send(muc, ET.Element(f"{{{MUC}}}x"))
 
     def _on_presence(self, presence: Any) -> None:
-        muc = presence["from"].bare
+        muc, kind = presence["from"].bare, presence["type"]
         own = presence.xml.find(f"{{{MUC}#user}}x/{{{MUC}#user}}status[@code='110']") is not None
-        if own and presence["type"] != "unavailable" and muc not in self.joined:
+        if kind == "error":
+            self.log("SEVERE", "$MucWrapper.join", f"Cannot join {muc}: {presence['error']['condition']}")
+        elif own and kind != "unavailable" and muc not in self.joined:
             self.joined.add(muc)
-            self.log("INFO", "MucClient$MucWrapper.join#826", f"Joined MUC: {muc}")
-            asyncio.get_running_loop().call_later(0.06, self._send_stats, muc)
-        elif presence["type"] == "error" and presence["from"].resource == self.nickname:
-            condition = presence["error"]["condition"]
-            self.log("SEVERE", "MucClient$MucWrapper.join", f"Cannot join {muc}: {condition}")
+            self.log("INFO", "$MucWrapper.join#826", f"Joined MUC: {muc}")
+            asyncio.get_running_loop().call_later(FIRST_STATS, self._send_stats, muc)
 
     def _on_modify(self, request: Any) -> None:
         reply = request.reply()
         try:
-            reply.append(self.bridge.modify(request.xml.find(f"{{{COLIBRI2}}}conference-modify")))
+            reply.append(self.bridge.modify(request.xml.find(f"{COLIBRI2}conference-modify")))
         except ColibriError as error:
-            log(
-                "WARNING",
-                "Colibri2ConferenceHandler.handleConferenceModifyIQ",
-                f"Error processing conference-modify IQ: {error}",
-            )
+            place = "Colibri2ConferenceHandler.handleConferenceModifyIQ"
+            log("WARNING", place, f"Error processing conference-modify IQ: {error}")
             reply["error"]["condition"], reply["error"]["text"] = error.condition, str(error)
             if error.reason:
-                ET.SubElement(reply["error"].xml, f"{{{COLIBRI2}}}error", reason=error.reason)
+                ET.SubElement(reply["error"].xml, f"{COLIBRI2}error", reason=error.reason)
             if error.endpoint:
-                ET.SubElement(reply["error"].xml, f"{{{COLIBRI2}}}endpoint", id=error.endpoint)
+                ET.SubElement(reply["error"].xml, f"{COLIBRI2}endpoint", id=error.endpoint)
         reply.send()
 
     def _on_health(self, request: Any) -> None:
         reply = request.reply()
         if self.bridge.unhealthy:
-            reply["error"]["type"], reply["error"]["condition"] = "cancel", "internal-server-error"
-            reply["error"]["text"] = self.bridge.unhealthy
+            reply["error"]["condition"], reply["error"]["text"] = "internal-server-error", self.bridge.unhealthy
+            reply["error"]["type"] = "cancel"
         reply.send()
 
     def publish(self, stats: dict[str, Any]) -> None:
         self.published = stats
         if not self.connected:
-            self.log("WARNING", "MucClient.setPresenceExtensions#519", "Cannot set presence extension: not connected.")
+            self.log("WARNING", ".setPresenceExtensions#519", "Cannot set presence extension: not connected.")
         for muc in self.joined:
             self._send_stats(muc)
 
     def _send_stats(self, muc: str) -> None:
-        stats = ET.Element(f"{{{COLIBRI}}}stats")
+        stats = ET.Element(f"{COLIBRI}stats")
         for name, value in self.published.items():
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            ET.SubElement(stats, f"{{{COLIBRI}}}stat", name=name, value=text)
+            ET.SubElement(stats, f"{COLIBRI}stat", name=name, value=java(value))
         self._send(muc, stats)
 
     def _send(self, muc: str, extension: ET.Element) -> None:
@@ -835,13 +822,14 @@ class Shard:
             presence.send()
 
     async def leave(self) -> None:
+        self.leaving = True
         if self.client and self.connected:
             self.client.send_presence(ptype="unavailable", ppriority=0)
             await self.client.disconnect(wait=1)
-        self.log("INFO", "MucClient$2.connectionClosed#370", "Closed.")
+        self.log("INFO", "$2.connectionClosed#370", "Closed.")
 
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+# REST
 
 
 class Rest:
@@ -849,8 +837,8 @@ class Rest:
 
     def __init__(self, bridge: Bridge) -> None:
         self.bridge = bridge
-        # Path, method, its gate: the setting that opens it.
-        self.routes: dict[str, tuple[str, tuple[str, ...], Handler]] = {
+        # Path: its method, and the settings that open it.
+        self.routes: dict[str, tuple[str, tuple[str, ...], Callable[[web.Request], Awaitable[web.Response]]]] = {
             "/about/health": ("GET", ("rest.health",), self.health),
             "/about/version": ("GET", ("rest.version",), self.version),
             "/metrics": ("GET", ("rest.prometheus",), self.metrics),
@@ -867,35 +855,26 @@ class Rest:
         self.runner = web.AppRunner(application, access_log=None)
 
     async def start(self) -> None:
-        settings = self.bridge.settings
-        host, port = (
-            settings["videobridge.http-servers.private.host"],
-            settings.number("videobridge.http-servers.private.port"),
-        )
+        host, port = (self.bridge.settings[f"videobridge.http-servers.private.{each}"] for each in ("host", "port"))
         await self.runner.setup()
-        await web.TCPSite(self.runner, host, int(port), shutdown_timeout=0.2).start()
-        log(
-            "INFO",
-            "org.eclipse.jetty.server.AbstractConnector.doStart",
-            f"Started ServerConnector{{HTTP/1.1}}{{{host}:{int(port)}}}",
-        )
+        await web.TCPSite(self.runner, host, port).start()
+        log("INFO", "org.eclipse.jetty.server.AbstractConnector.doStart", f"Started {host}:{port}")
 
     async def handle(self, request: web.Request) -> web.Response:
-        method, gates, handler = self.routes.get(request.path, ("", (), None))
-        if not handler:
+        if request.path not in self.routes:
             return _page(request, 404, "Not Found")
-        if request.method != ("GET" if request.method == "HEAD" == method else method) and request.method != method:
+        method, gates, handler = self.routes[request.path]
+        kind = request.headers.get("Content-Type", "").partition(";")[0].strip()
+        if request.method.replace("HEAD", "GET") != method:
             return _page(request, 405, "Method Not Allowed", allow=f"{method},OPTIONS")
-        if handler == self.shutdown and request.headers.get("Content-Type", "").partition(";")[0] != "application/json":
+        if handler == self.shutdown and kind != "application/json":
             return _page(request, 415, "Unsupported Media Type")
-        if not all(self.bridge.settings.flag(f"videobridge.{gate}.enabled") for gate in gates):
+        if not all(self.bridge.settings[f"videobridge.{gate}.enabled"] for gate in gates):
             return _page(request, 404, "Not Found")
         return await handler(request)
 
     async def health(self, _: web.Request) -> web.Response:
-        if self.bridge.unhealthy:
-            return _answer(self.bridge.unhealthy, status=500)
-        return _answer("")
+        return _answer(self.bridge.unhealthy, status=500 if self.bridge.unhealthy else 200)
 
     async def version(self, _: web.Request) -> web.Response:
         return _answer({"name": "JVB", "version": self.bridge.version, "os": "Linux"})
@@ -904,10 +883,10 @@ class Rest:
         return _answer(self.bridge.stats())
 
     async def drain(self, request: web.Request) -> web.Response:
-        if request.method == "POST":
-            self.bridge.set_drain(request.path.endswith("/enable"))
-            return _answer("")
-        return _answer({"drain": self.bridge.drain})
+        if request.method != "POST":
+            return _answer({"drain": self.bridge.drain})
+        self.bridge.set_drain(request.path.endswith("/enable"))
+        return _answer("")
 
     async def shutdown(self, request: web.Request) -> web.Response:
         body = await request.text()
@@ -919,92 +898,93 @@ class Rest:
             return _page(request, 500, "Internal Server Error")
         if not isinstance(asked, dict) or "graceful-shutdown" not in asked:
             return _answer("Missing required creator property 'graceful-shutdown' (index 0)", "text/plain", 400)
-        value = str(asked["graceful-shutdown"]).lower()
+        value = java(asked["graceful-shutdown"]).lower()
         if value not in ("true", "false"):
-            text = f'Cannot deserialize value of type `java.lang.Boolean` from String "{value}": only "true" or "false" recognized'
+            kinds = 'only "true" or "false" recognized'
+            text = f'Cannot deserialize value of type `java.lang.Boolean` from String "{value}": {kinds}'
             return _answer(text, "text/plain", 400)
         self.bridge.shut_down(value == "true")
         return _answer("")
 
     async def metrics(self, request: web.Request) -> web.Response:
-        accept = request.headers.get("Accept", "")
-        wanted = [each.partition(";")[0].strip() for each in accept.split(",")]
-        if "application/openmetrics-text" in wanted or ("*/*" in wanted and "text/plain" not in wanted):
-            return _answer(_prometheus(self.bridge, True), "application/openmetrics-text;charset=utf-8;version=1.0.0")
-        if "text/plain" in wanted:
-            return _answer(_prometheus(self.bridge, False), "text/plain;charset=utf-8;version=0.0.4")
-        if "application/json" in wanted:
-            return _answer(self.bridge.metrics())
+        accepted = [each.partition(";")[0].strip() for each in request.headers.get("Accept", "").split(",")]
+        for kind in accepted:
+            if kind in ("application/openmetrics-text", "*/*"):
+                return _answer(_openmetrics(self.bridge), "application/openmetrics-text;charset=utf-8;version=1.0.0")
+            if kind == "text/plain":
+                return _answer(_prometheus(self.bridge), "text/plain;charset=utf-8;version=0.0.4")
+            if kind == "application/json":
+                return _answer(self.bridge.metrics())
         return _page(request, 500, "Request failed.")
 
     async def debug(self, request: web.Request) -> web.Response:
         bridge, full = self.bridge, request.query.get("full") == "true"
         state = "SHUTTING_DOWN" if bridge.shutting_down else "GRACEFUL_SHUTDOWN" if bridge.graceful else "RUNNING"
-        health = {
-            "success": not bridge.unhealthy,
-            "hardFailure": True,
-            "responseCode": None,
-            "message": bridge.unhealthy or None,
-        }
-        conferences = {each.id: _described(each, full) for each in bridge.conferences.values()}
+        load = {"state": "NOT_OVERLOADED" if bridge.stress < 1 else "OVERLOADED", "stress": str(bridge.stress)}
         return _answer({
             "shutdown_state": state, "drain": bridge.drain, "time": int(time.time() * 1000),
-            "load_management": {"state": "NOT_OVERLOADED" if bridge.stress < 1 else "OVERLOADED",
-                                "stress": str(bridge.stress), "reducer_enabled": "false"},
-            "conferences": conferences, "health": health,
+            "load_management": load | {"reducer_enabled": "false"},
+            "conferences": {each.id: _described(each, full) for each in bridge.conferences.values()},
+            "health": {"success": not bridge.unhealthy, "hardFailure": True, "responseCode": None,
+                       "message": bridge.unhealthy or None},
         })  # fmt: skip
 
 
 def _described(conference: Conference, full: bool) -> dict[str, Any]:
-    """A conference in /debug; in full what the stand-in has of it, so less of an endpoint than the real program."""
-    ends = list(conference.endpoints)
-    values: dict[str, Any] = {
+    """A conference in /debug: in full, too, less of an endpoint than in the real program, having no media."""
+    ends, ice = list(conference.endpoints), {"closed": False, "iceConnected": False, "iceFailed": False}
+    speech: dict[str, Any] = {"dominantEndpoint": "null", "dominantSpeakerIdentification": None}
+    speech |= {"endpointsBySpeechActivity": ends, "endpointsInLastNOrder": ends}
+    more = {"expired": False, "creation_time": conference.created, "speech_activity": speech}
+    endpoint = {"expired": False, "stats_id": None, "ice_transport": ice} if full else None
+    return {
         "id": conference.id, "rtcstatsEnabled": False, "name": conference.name, "meeting_id": conference.meeting,
+        **(more if full else {}), "endpoints": dict.fromkeys(ends, endpoint), "relays": {},
     }  # fmt: skip
-    if full:
-        speakers = {"endpointsBySpeechActivity": ends, "endpointsInLastNOrder": ends}
-        values |= {
-            "expired": False, "creation_time": conference.created,
-            "speech_activity": {"dominantEndpoint": "null", "dominantSpeakerIdentification": None} | speakers,
-        }  # fmt: skip
-    ice = {"closed": False, "iceWriteable": False, "iceConnected": False, "iceFailed": False}
-    one = {"expired": False, "stats_id": None, "ice_transport": ice} if full else None
-    return values | {"endpoints": dict.fromkeys(ends, one), "relays": {}}
 
 
-def _prometheus(bridge: Bridge, openmetrics: bool) -> str:
+def _openmetrics(bridge: Bridge) -> str:
     lines = []
     for name, value in bridge.metrics().items():
-        full, counter = f"jitsi_jvb_{name}", name.endswith("_total")
-        family = full.removesuffix("_total") if openmetrics else full
-        kind = "counter" if counter else "histogram" if isinstance(value, dict) else "gauge"
-        lines += [f"# TYPE {family} {kind}", f"# HELP {family} {name.replace('_', ' ')}, of a stand-in."]
-        if isinstance(value, dict):
-            for part, number in value.items():
-                bucket = part.removeprefix("bucket_le_")
-                suffix = f'bucket{{le="{bucket}"}}' if part != bucket else part
-                if openmetrics or part != "created":
-                    lines.append(f"{full}_{suffix} {number}")
-        else:
-            lines.append(f"{full} {float(value)}")
-        if openmetrics and counter:
-            lines.append(f"{family}_created {bridge.started:.3f}")
-    return "\n".join([*lines, *(["# EOF"] if openmetrics else []), ""])
+        family = f"jitsi_jvb_{name.removesuffix('_total')}"
+        counter = name.endswith("_total")
+        lines += _family(family, f"jitsi_jvb_{name}", value, counter)
+        lines += [f"{family}_created {bridge.started:.3f}"] if counter or isinstance(value, dict) else []
+    return "\n".join([*lines, "# EOF", ""])
+
+
+def _prometheus(bridge: Bridge) -> str:
+    families = (
+        _family(f"jitsi_jvb_{name}", f"jitsi_jvb_{name}", value, name.endswith("_total"))
+        for name, value in bridge.metrics().items()
+    )
+    return "".join(f"{line}\n" for lines in families for line in lines)
+
+
+def _family(family: str, name: str, value: Any, counter: bool) -> list[str]:
+    kind = "counter" if counter else "histogram" if isinstance(value, dict) else "gauge"
+    lines = [f"# TYPE {family} {kind}", f"# HELP {family} Of a stand-in, without media."]
+    if not isinstance(value, dict):
+        return [*lines, f"{name} {float(value)}"]
+    for part, number in value.items():
+        bound = part.removeprefix("bucket_le_")
+        if part != "created":
+            lines.append(f'{name}_bucket{{le="{bound}"}} {number}' if bound != part else f"{name}_{part} {number}")
+    return lines
 
 
 def _answer(body: Any, kind: str = "application/json", status: int = 200) -> web.Response:
     text = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))
-    headers = {"Vary": "Origin"} | ({"Content-Type": kind} if text else {})
-    answer = web.Response(
-        body=text.encode(), status=status, headers=headers, reason="Server Error" if status == 500 else None
-    )
+    headers = {"Vary": "Origin", **({"Content-Type": kind} if text else {})}
+    reason = "Server Error" if status == 500 else None
+    answer = web.Response(body=text.encode(), status=status, headers=headers, reason=reason)
     if len(text) > 8192:
         answer.enable_chunked_encoding()
     return answer
 
 
 def _page(request: web.Request, status: int, message: str, allow: str = "") -> web.Response:
-    """Jetty's error page; it has none for methods without a body of their own."""
+    """Jetty's error page, which it keeps from methods that none would show."""
     rows = {"URI": f"http://{request.host}{request.path}", "STATUS": status, "MESSAGE": message}
     table = "\n".join(f"<tr><th>{name}:</th><td>{value}</td></tr>" for name, value in rows.items())
     body = (
@@ -1012,14 +992,11 @@ def _page(request: web.Request, status: int, message: str, allow: str = "") -> w
         f"<title>Error {status} {message}</title>\n</head>\n<body>\n<h2>HTTP ERROR {status} {message}</h2>\n"
         f"<table>\n{table}\n</table>\n\n</body>\n</html>\n"
     )
-    headers = {"Cache-Control": "must-revalidate,no-cache,no-store"} | ({"Allow": allow} if allow else {})
-    if request.method in ("GET", "POST", "HEAD"):
-        headers["Content-Type"] = "text/html;charset=iso-8859-1"
-    else:
-        body = ""
-    return web.Response(
-        body=body.encode(), status=status, headers=headers, reason="Server Error" if status == 500 else None
-    )
+    shown = request.method in ("GET", "POST", "HEAD")
+    headers = {"Cache-Control": "must-revalidate,no-cache,no-store", **({"Allow": allow} if allow else {})}
+    headers |= {"Content-Type": "text/html;charset=iso-8859-1"} if shown else {}
+    reason = "Server Error" if status == 500 else None
+    return web.Response(body=body.encode() if shown else b"", status=status, headers=headers, reason=reason)
 
 
 async def _as_jetty(_: web.Request, response: web.StreamResponse) -> None:
@@ -1028,77 +1005,72 @@ async def _as_jetty(_: web.Request, response: web.StreamResponse) -> None:
         response.headers.pop("Content-Type", None)
 
 
-async def _every(interval: float, task: Callable[[], None], first: float = 0) -> None:
+# Start and end
+
+
+async def every(interval: float, task: Callable[[], None], first: float) -> None:
     """Calls `task` after `first` seconds and then every `interval`, without drift."""
     due = time.monotonic() + first
     while True:
-        await asyncio.sleep(max(0, due - time.monotonic()))
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
         task()
         due += interval
 
 
 async def run(settings: Settings, version: str) -> int:
-    """Runs the bridge to its end; the exit status."""
+    """Runs a bridge to its end; returns the exit status."""
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[int] = loop.create_future()
-    finish = functools.partial(lambda status: None if ended.done() else ended.set_result(status))
+
+    def end(status: int) -> None:
+        if not ended.done():
+            ended.set_result(status)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, finish, 128 + number)
-    media = Media(settings)
-    media.wait()
-    bridge = Bridge(settings, media, version, finish)
-    bridge.sample()
+        loop.add_signal_handler(number, end, 128 + number)
+    bridge = Bridge(settings, Media(settings), version, end)
     first = bridge.presence()
-    for name, given in (settings.branch("videobridge", "apis", "xmpp-client", "configs") or {}).items():
-        # The real program says nothing of an entry that lacks a key, and does not use it.
-        with contextlib.suppress(ValueError):
+    for name, given in settings.shards.items():
+        with contextlib.suppress(ValueError):  # the real program says nothing of an entry that lacks a key
             bridge.shards.append(Shard(bridge, name, given))
     rest = Rest(bridge)
     await rest.start()
-    health = "videobridge.health"
-    interval = settings.seconds(f"{health}.interval")
-    log(
-        "INFO",
-        "HealthChecker.start#122",
-        f"Started with interval={int(interval * 1000)}, timeout={iso(settings.seconds(f'{health}.timeout'))}, maxDuration={iso(settings.seconds(f'{health}.max-check-duration'))}, stickyFailures={str(settings.flag(f'{health}.sticky-failures')).lower()}.",
-    )
-    presence, sampling = (
-        settings.seconds("videobridge.apis.xmpp-client.presence-interval"),
-        settings.seconds("videobridge.stats.interval"),
-    )
-    checks = settings.seconds("videobridge.entity-expiration.check-interval")
-    tasks = [
-        asyncio.create_task(each)
-        for each in (
-            _every(interval, bridge.check_health, interval),
-            _every(sampling, bridge.sample, sampling),
-            _every(checks, bridge.expire, checks),
-            _every(10, bridge.measure_load, 10),
-            _every(presence, lambda: [each.publish(bridge.presence()) for each in bridge.shards], presence),  # type: ignore[arg-type,return-value]
-            *(_start(each, first) for each in bridge.shards),
-        )
-    ]
-    watch = asyncio.gather(*tasks)
-    done, _ = await asyncio.wait([ended, watch], return_when=asyncio.FIRST_COMPLETED)
-    if watch in done:
-        watch.result()
+    for shard in bridge.shards:
+        shard.publish(first)
+    tasks = [asyncio.create_task(each) for each in (*_routines(bridge), *(each.run() for each in bridge.shards))]
+    done, _ = await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()  # a task that has failed ends the bridge with its error
     log("INFO", "HealthChecker.stop#135", "Stopped")
-    await asyncio.gather(*(each.leave() for each in bridge.shards))
-    watch.cancel()
+    await asyncio.gather(*(shard.leave() for shard in bridge.shards))
+    for task in tasks:
+        task.cancel()
     await rest.runner.cleanup()
     log("INFO", "VideobridgeExpireThread.stop#120", "Stopping.")
     return ended.result()
 
 
-async def _start(shard: Shard, first: dict[str, Any]) -> None:
-    shard.publish(first)
-    if shard.verified:
-        pem = await asyncio.get_running_loop().run_in_executor(None, trusted)
-        shard.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        shard.tls.load_verify_locations(cadata=pem)
-    else:
-        shard.tls.check_hostname, shard.tls.verify_mode = False, ssl.CERT_NONE
-    await shard.run()
+def _routines(bridge: Bridge) -> Iterable[Any]:
+    settings = bridge.settings
+    health, sampling = settings["videobridge.health.interval"], settings["videobridge.stats.interval"]
+    presence = settings["videobridge.apis.xmpp-client.presence-interval"]
+    expiration = settings["videobridge.entity-expiration.check-interval"]
+
+    def publish() -> None:
+        for shard in bridge.shards:
+            shard.publish(bridge.presence())
+
+    limits = [iso(settings[f"videobridge.health.{each}"]) for each in ("timeout", "max-check-duration")]
+    sticky = java(settings["videobridge.health.sticky-failures"])
+    text = f"interval={int(health * 1000)}, timeout={limits[0]}, maxDuration={limits[1]}, stickyFailures={sticky}."
+    log("INFO", "HealthChecker.start#122", f"Started with {text}")
+    return (
+        every(health, bridge.check_health, health),
+        every(sampling, bridge.sample, sampling * 0.9),  # so that what is published has its age
+        every(presence, publish, presence),
+        every(expiration, bridge.expire, expiration),
+        every(10, bridge.measure_load, 10),
+    )
 
 
 def main() -> int:
@@ -1110,14 +1082,14 @@ def main() -> int:
     if asked.version:
         print(package)
         return 0
-    # The package's dash before the number of commits is a dot in what the program says of itself.
+    # The package's first dash is a dot in what the program says of itself.
     version = package.rpartition("-")[0].replace("-", ".", 1)
     logging.getLogger("slixmpp").setLevel(logging.CRITICAL)
     log("INFO", "MainKt.main#82", f"Starting jitsi-videobridge version {version}")
     try:
         return asyncio.run(run(Settings(asked.config), version))
     except (ValueError, OSError) as error:
-        log("SEVERE", "MainKt.main", f"This stand-in of jitsi-videobridge2 does not start: {error}")
+        log("SEVERE", "MainKt.main", f"This stand-in of jitsi-videobridge2 cannot run: {error}")
         return 1
 
 

@@ -32,7 +32,7 @@ BREWERY = f"jvbbrewery@internal.auth.{DOMAIN}"
 VERSION = "2.3-307-gstandin-1"
 PROGRAM = "/usr/share/jitsi-videobridge"
 PUBLIC, PRIVATE = "198.51.100.7", "10.77.0.1"
-BRIDGE = {
+BRIDGE: dict[str, Any] = {
     "videobridge.apis.xmpp-client.configs.shard": {
         "HOSTNAME": "127.0.0.1",
         "DOMAIN": f"auth.{DOMAIN}",
@@ -112,8 +112,7 @@ class Bridge:
 
     def stats(self) -> dict[str, Any] | None:
         answer = self.ask("GET", "/colibri/stats")
-        stats: dict[str, Any] | None = answer and answer.body
-        return stats
+        return dict(answer.body) if answer else None
 
     def shut_down(self, graceful: str) -> None:
         asked = json.dumps({"graceful-shutdown": graceful})
