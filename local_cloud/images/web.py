@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
-from starlette.responses import PlainTextResponse
+from starlette.applications import Starlette
+from starlette.routing import Host
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .prepare import Prepared
 
@@ -23,7 +23,7 @@ class Archives:
 
     async def start(self, address: str, http: int = 80, https: int = 443) -> None:
         """OSError when the address is not there or a port is taken."""
-        application, keys = _ByName(self._prepared.archives), self._prepared.authority
+        application, keys = _application(self._prepared.archives), self._prepared.authority
         secure = {"ssl_certfile": keys / "server.crt", "ssl_keyfile": keys / "server.key"}
         listeners = [_listener(address, port) for port in (http, https)]
         for listener, options in zip(listeners, ({}, secure), strict=True):
@@ -59,18 +59,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _ByName:
-    """One folder of files per host name."""
-
-    def __init__(self, www: Path) -> None:
-        self._sites: dict[str, ASGIApp] = {
-            folder.name: StaticFiles(directory=folder) for folder in www.iterdir() if folder.is_dir()
-        }
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-        nobody = PlainTextResponse("nothing is served under this name\n", 421)
-        await self._sites.get(host.partition(":")[0].lower(), nobody)(scope, receive, send)
+def _application(www: Path) -> Starlette:
+    """One folder of files per host name; 404 for every other name."""
+    return Starlette(
+        routes=[Host(folder.name, StaticFiles(directory=folder)) for folder in www.iterdir() if folder.is_dir()]
+    )
 
 
 def _listener(address: str, port: int) -> socket.socket:
