@@ -5,10 +5,10 @@ union of their rules counts. In: only what a rule allows. Out: everything, unles
 answers always pass. Names, DHCP and metadata are always there. Only the public side is filtered. What becomes of
 connections when a rule goes is documented nowhere; here they stay, as with every filter that follows connections.
 
-Where packets are judged: between two hosts in `forward`, by the sender's rules for out, then by the receiver's for in;
-from a host to a service of the cloud in `input`; from a service to a host in `output`. Whatever comes from WORLD was
-judged before by `allowed`, with the address of the real client. Ranges are written with public addresses (127.90.x.y),
-packets between hosts carry inside ones: a rule means both.
+Where packets are judged: between two hosts in `forward`, first by the sender's rules for out, then by the receiver's
+for in; from a host to a service of the cloud in `input`; from a service to a host in `output`. Whatever comes from
+WORLD was judged before by `allowed`, with the address of the real client. Ranges are written with public addresses
+(127.90.x.y), packets between hosts carry inside ones: a rule means both.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ PROTOCOLS = {  # of a rule -> of a packet, by IP version
     "esp": {4: "esp", 6: "esp"},
     "gre": {4: "gre", 6: "gre"},
 }
+PEERS = {"in": ("saddr", "source_ips"), "out": ("daddr", "destination_ips")}  # the other end: in a packet, in a rule
 NEIGHBOURS = (
     "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld2-listener-report }"
 )
@@ -44,15 +45,14 @@ class Guarded(NamedTuple):
 
     server: int
     networks: list[Network]
-    rules: list[Doc]
+    firewalls: list[Doc]
 
 
 def ruleset(store: Store) -> str:
     """Everything that `apply` needs; it takes the place of what was there in one step."""
     guarded = list(_guarded(store))
-    chains = [line for one in guarded for line in _chains_of(one)]
-    senders = _verdicts(guarded, "saddr", "out")
-    receivers = _verdicts(guarded, "daddr", "in")
+    used = {firewall["id"]: firewall for one in guarded for firewall in one.firewalls}
+    senders, receivers = _verdicts(guarded, "out", "saddr"), _verdicts(guarded, "in", "daddr")
     always_to = [
         f"{NEIGHBOURS} accept",
         "udp dport 67 accept",
@@ -64,10 +64,13 @@ def ruleset(store: Store) -> str:
         "table inet cloud {}",  # made first, since a table that is not there cannot be deleted
         "delete table inet cloud",
         "table inet cloud {",
-        *chains,
-        *_hook("forward", senders + receivers),
-        *_hook("input", always_to + senders),
-        *_hook("output", always_from + receivers),
+        *(line for firewall in used.values() for line in _chains_of_firewall(firewall)),
+        *(line for one in guarded for line in _chains_of_server(one)),
+        # Two chains in one hook: what the first accepts goes on to the second.
+        *_hook("forward_out", "forward", 0, senders),
+        *_hook("forward_in", "forward", 1, receivers),
+        *_hook("input", "input", 0, always_to + senders),
+        *_hook("output", "output", 0, always_from + receivers),
         "}",
     ]
     return "\n".join(lines) + "\n"
@@ -87,8 +90,9 @@ def allowed(store: Store, server_id: int, protocol: str, port: int, client: str)
     for project in store.counts():
         server = store.get("server", project, server_id)
         if server is not None:
-            rules = _rules(server, store.all("firewall", project))
-            return rules is None or any(_lets_in(rule, protocol, port, client) for rule in rules)
+            guards = _guards(server, store.all("firewall", project))
+            rules = [rule for firewall in guards for rule in firewall["rules"]]
+            return not guards or any(_lets_in(rule, protocol, port, client) for rule in rules)
     return False
 
 
@@ -109,20 +113,18 @@ def _guarded(store: Store) -> Iterator[Guarded]:
     for project in store.counts():
         firewalls = store.all("firewall", project)
         for server in store.all("server", project):
-            rules = _rules(server, firewalls)
-            if rules is not None:
-                yield Guarded(server["id"], _networks(store, project, server), rules)
+            guards = _guards(server, firewalls)
+            if guards:
+                yield Guarded(server["id"], _networks(store, project, server), guards)
 
 
-def _rules(server: Doc, firewalls: list[Doc]) -> list[Doc] | None:
-    """The rules of all firewalls of the server; None when it has no firewall."""
-    guards = [
+def _guards(server: Doc, firewalls: list[Doc]) -> list[Doc]:
+    return [
         firewall
         for firewall in firewalls
         if firewall["id"] in server["firewalls"]
         or any(labels.matches(selector, server["labels"]) for selector in firewall["selectors"])
     ]
-    return [rule for firewall in guards for rule in firewall["rules"]] if guards else None
 
 
 def _networks(store: Store, project: str, server: Doc) -> list[Network]:
@@ -133,22 +135,17 @@ def _networks(store: Store, project: str, server: Doc) -> list[Network]:
     ]
 
 
-def _hook(name: str, rules: list[str]) -> list[str]:
-    return [
-        f"chain {name} {{",
-        f"type filter hook {name} priority filter; policy accept;",
-        "ct state established,related accept",
-        *rules,
-        "}",
-    ]
+def _hook(name: str, hook: str, order: int, rules: list[str]) -> list[str]:
+    begin = f"type filter hook {hook} priority filter + {order}; policy accept;"
+    return [f"chain {name} {{", begin, "ct state established,related accept", *rules, "}"]
 
 
-def _verdicts(guarded: list[Guarded], field: str, direction: str) -> list[str]:
+def _verdicts(guarded: list[Guarded], direction: str, field: str) -> list[str]:
     """One look-up for each IP version: from a server's address to its chain."""
     lines = []
     for version, family in ((4, "ip"), (6, "ip6")):
         entries = [
-            f"{network} : jump {direction}_{one.server}"
+            f"{network} : goto server_{one.server}_{direction}"
             for one in guarded
             for network in one.networks
             if network.version == version
@@ -158,18 +155,24 @@ def _verdicts(guarded: list[Guarded], field: str, direction: str) -> list[str]:
     return lines
 
 
-def _chains_of(one: Guarded) -> Iterator[str]:
-    """Two chains, which return what is allowed and drop the rest."""
-    for direction, field, ranges in (("in", "saddr", "source_ips"), ("out", "daddr", "destination_ips")):
-        rules = [rule for rule in one.rules if rule["direction"] == direction]
-        yield f"chain {direction}_{one.server} {{"
-        for rule in rules:
-            for version, family in ((4, "ip"), (6, "ip6")):
-                found = sorted(map(str, _meant(rule[ranges], version)))
-                if found:
-                    yield f"{family} {field} {{ {', '.join(found)} }} {_matched(rule, version)} return"
-        if rules or direction == "in":
+def _chains_of_server(one: Guarded) -> Iterator[str]:
+    """Whatever none of the firewalls accepts is dropped; without any rule for out, that is all accepted."""
+    for direction in PEERS:
+        yield f"chain server_{one.server}_{direction} {{"
+        if direction == "in" or any(rule["direction"] == "out" for f in one.firewalls for rule in f["rules"]):
+            yield from (f"jump firewall_{firewall['id']}_{direction}" for firewall in one.firewalls)
             yield "drop"
+        yield "}"
+
+
+def _chains_of_firewall(firewall: Doc) -> Iterator[str]:
+    for direction, (field, ranges) in PEERS.items():
+        yield f"chain firewall_{firewall['id']}_{direction} {{"
+        for rule in [rule for rule in firewall["rules"] if rule["direction"] == direction]:
+            for version, family in ((4, "ip"), (6, "ip6")):
+                found = ", ".join(map(str, _meant(rule[ranges], version)))
+                if found:
+                    yield f"{family} {field} {{ {found} }} {_matched(rule, version)} accept"
         yield "}"
 
 

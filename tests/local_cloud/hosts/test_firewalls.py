@@ -26,7 +26,7 @@ pytestmark = needs_root
 
 ANYWHERE = ["0.0.0.0/0", "::/0"]
 PATIENCE = 5.0  # seconds for what should arrive
-SILENCE = 0.2  # seconds after which what should be dropped counts as dropped
+SILENCE = 0.1  # seconds after which what should be dropped counts as dropped
 ECHOES = itertools.count(1)
 V4, V6, TCP, UDP = socket.AF_INET, socket.AF_INET6, socket.SOCK_STREAM, socket.SOCK_DGRAM
 
@@ -304,6 +304,16 @@ def test_names_and_metadata_are_there_whatever_the_rules_say(lab: Lab) -> None:
     assert dropped(tcp, lab.web, lab.site, addresses.ARCHIVES, 443)
     assert dropped(tcp, lab.web, lab.site, addresses.METADATA, 81)
     assert dropped(tcp, lab.web, lab.site, addresses.ARCHIVES, 53)
+
+
+def test_neighbours_are_found_whatever_the_rules_say(lab: Lab) -> None:
+    lab.guard(into("tcp", "4443"), out("tcp", "4443"))
+    for namespace in (lab.site, lab.web):
+        namespace.ip("neigh flush all")
+    assert tcp(lab.web, lab.peer, lab.peer.ipv6, 4443)
+    for namespace in (lab.site, lab.web):
+        namespace.ip("neigh flush all")
+    assert tcp(lab.peer, lab.web, lab.web.ipv6, 4443)
 
 
 def test_a_lease_is_renewed_whatever_the_rules_say(lab: Lab) -> None:
