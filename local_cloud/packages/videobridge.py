@@ -95,6 +95,13 @@ endpoints_reconnected_total
 """
 
 
+# Metrics that are not there before the first conference.
+CONFERENCE_METRICS = """
+colibri_queue_dropped_packets_total colibri_queue_exceptions_total endpoint_receive_message_queue_dropped_packets_total
+endpoint_receive_message_queue_exceptions_total srtp_send_queue_dropped_packets_total srtp_send_queue_exceptions_total
+"""
+
+
 def log(level: str, place: str, text: str, context: str = "") -> None:
     stamp = datetime.now().isoformat(" ", "milliseconds")
     print(f"JVB {stamp} {level}: [1] {f'[{context}] ' if context else ''}{place}: {text}", flush=True)
@@ -387,7 +394,8 @@ class Bridge:
 
     def metrics(self) -> dict[str, Any]:
         stats, values = self.stats(), {}
-        for name, _, zero in (each.partition(":") for each in METRICS.split()):
+        names = METRICS.split() + (CONFERENCE_METRICS.split() if self.created else [])
+        for name, _, zero in (each.partition(":") for each in names):
             values[name] = json.loads(zero or "0") if zero != "histogram" else _histogram(
                 (0, *range(7, 128, 8)) if name == "tossed_packets_energy" else range(21),
                 self.sizes if name == "conferences_by_size" else (), self.started,
@@ -910,9 +918,11 @@ class Rest:
         accepted = [each.partition(";")[0].strip() for each in request.headers.get("Accept", "").split(",")]
         for kind in accepted:
             if kind in ("application/openmetrics-text", "*/*"):
-                return _answer(_openmetrics(self.bridge), "application/openmetrics-text;charset=utf-8;version=1.0.0")
+                return _answer(
+                    _exposition(self.bridge, True), "application/openmetrics-text;charset=utf-8;version=1.0.0"
+                )
             if kind == "text/plain":
-                return _answer(_prometheus(self.bridge), "text/plain;charset=utf-8;version=0.0.4")
+                return _answer(_exposition(self.bridge, False), "text/plain;charset=utf-8;version=0.0.4")
             if kind == "application/json":
                 return _answer(self.bridge.metrics())
         return _page(request, 500, "Request failed.")
@@ -936,6 +946,7 @@ def _described(conference: Conference, full: bool) -> dict[str, Any]:
     speech: dict[str, Any] = {"dominantEndpoint": "null", "dominantSpeakerIdentification": None}
     speech |= {"endpointsBySpeechActivity": ends, "endpointsInLastNOrder": ends}
     more = {"expired": False, "creation_time": conference.created, "speech_activity": speech}
+    more["exporter"] = {"started": False, "exporters": []}
     endpoint = {"expired": False, "stats_id": None, "ice_transport": ice} if full else None
     return {
         "id": conference.id, "rtcstatsEnabled": False, "name": conference.name, "meeting_id": conference.meeting,
@@ -943,34 +954,22 @@ def _described(conference: Conference, full: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _openmetrics(bridge: Bridge) -> str:
-    lines = []
+def _exposition(bridge: Bridge, openmetrics: bool) -> str:
+    """The metrics for Prometheus; its older text format names families otherwise."""
+    lines, help_text = [], "Of a stand-in, without media."
     for name, value in bridge.metrics().items():
-        family = f"jitsi_jvb_{name.removesuffix('_total')}"
-        counter = name.endswith("_total")
-        lines += _family(family, f"jitsi_jvb_{name}", value, counter)
-        lines += [f"{family}_created {bridge.started:.3f}"] if counter or isinstance(value, dict) else []
-    return "\n".join([*lines, "# EOF", ""])
-
-
-def _prometheus(bridge: Bridge) -> str:
-    families = (
-        _family(f"jitsi_jvb_{name}", f"jitsi_jvb_{name}", value, name.endswith("_total"))
-        for name, value in bridge.metrics().items()
-    )
-    return "".join(f"{line}\n" for lines in families for line in lines)
-
-
-def _family(family: str, name: str, value: Any, counter: bool) -> list[str]:
-    kind = "counter" if counter else "histogram" if isinstance(value, dict) else "gauge"
-    lines = [f"# TYPE {family} {kind}", f"# HELP {family} Of a stand-in, without media."]
-    if not isinstance(value, dict):
-        return [*lines, f"{name} {float(value)}"]
-    for part, number in value.items():
-        bound = part.removeprefix("bucket_le_")
-        if part != "created":
-            lines.append(f'{name}_bucket{{le="{bound}"}} {number}' if bound != part else f"{name}_{part} {number}")
-    return lines
+        full, base = f"jitsi_jvb_{name}", f"jitsi_jvb_{name.removesuffix('_total')}"
+        family, histogram = base if openmetrics else full, isinstance(value, dict)
+        kind = "histogram" if histogram else "counter" if full != base else "gauge"
+        lines += [f"# TYPE {family} {kind}", f"# HELP {family} {help_text}"]
+        for part, number in value.items() if histogram else [("", value)]:
+            bound = part.removeprefix("bucket_le_")
+            suffix = f'_bucket{{le="{bound}"}}' if bound != part else part and f"_{part}"
+            lines += [f"{full}{suffix} {float(number)}"] if part != "created" else []
+        if kind != "gauge":
+            lines += [] if openmetrics else [f"# TYPE {base}_created gauge", f"# HELP {base}_created {help_text}"]
+            lines.append(f"{base}_created {bridge.started:.3f}")
+    return "\n".join([*lines, *(["# EOF"] if openmetrics else []), ""])
 
 
 def _answer(body: Any, kind: str = "application/json", status: int = 200) -> web.Response:
