@@ -94,8 +94,10 @@ def _prepare_cloud_init(root: Path) -> None:
     (settings / "90_dpkg.cfg").write_text("datasource_list: [Hetzner]\n")
     # As in Debian's own cloud images: the host's name is in its /etc/hosts.
     (settings / "01_debian_cloud.cfg").write_text("manage_etc_hosts: true\n")
-    with (root / "usr/lib/python3/dist-packages/cloudinit/dmi.py").open("a") as module:
-        module.write(_DMI)
+    module = "usr/lib/python3/dist-packages/cloudinit/dmi.py"
+    with (root / module).open("a") as source:
+        source.write(_DMI)
+    subprocess.run(["chroot", root, "python3", "-m", "py_compile", f"/{module}"], check=True)
 
 
 def _forget_this_machine(root: Path) -> None:

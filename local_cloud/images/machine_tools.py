@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 
-# Program and the Debian package that has it.
+# Program and the Debian package that has it; the keys are there on every Debian, but not on its relatives.
 _PACKAGES = {
     "apt-ftparchive": "apt-utils",
     "dnsmasq": "dnsmasq-base",
@@ -17,6 +17,7 @@ _PACKAGES = {
     "pebble": "pebble",
     "systemd-nspawn": "systemd-container",
 }
+_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
@@ -26,7 +27,8 @@ class UnavailableError(Exception):
 
 def missing() -> list[str]:
     """The packages that `install` would install."""
-    return sorted({package for program, package in _PACKAGES.items() if not shutil.which(program, path=_PATH)})
+    absent = {package for program, package in _PACKAGES.items() if not shutil.which(program, path=_PATH)}
+    return sorted(absent if os.path.exists(_KEYS) else {*absent, "debian-archive-keyring"})
 
 
 def install(report: Callable[[str], None]) -> None:

@@ -7,8 +7,10 @@ systemd-resolved (Debian's cloud image, https://wiki.debian.org/Netplan).
 
 from dataclasses import dataclass
 
+# `apt-utils`: with it, as on every cloud's image, packages ask their questions before anything is unpacked.
 # `locales`: without it cloud-init's module of that name fails.
 _BASE = (
+    "apt-utils",
     "ca-certificates",
     "cloud-init",
     "cron",
@@ -19,9 +21,12 @@ _BASE = (
     "iproute2",
     "iputils-ping",
     "kmod",
+    "less",
     "libpam-systemd",
     "locales",
+    "logrotate",
     "netbase",
+    "nftables",
     "openssh-server",
     "procps",
     "python3",
@@ -29,6 +34,7 @@ _BASE = (
     "systemd",
     "systemd-sysv",
     "systemd-timesyncd",
+    "tzdata",
     "udev",
 )
 

@@ -19,7 +19,9 @@ def base(prepared: Prepared, image: str) -> Path:
 
 
 def inside(base: Path, *command: str) -> str:
-    return subprocess.run(["chroot", base, *command], check=True, capture_output=True, text=True).stdout
+    """What the command prints; it must not write, since disks may lie on the base."""
+    quiet = ("env", "PYTHONDONTWRITEBYTECODE=1")
+    return subprocess.run(["chroot", base, *quiet, *command], check=True, capture_output=True, text=True).stdout
 
 
 def test_it_is_the_release_that_the_image_is_named_after(base: Path, image: str) -> None:
