@@ -39,7 +39,7 @@ cd /usr/local/bin
 printf '#!/bin/sh\\nexec cat /proc/sys/kernel/random/uuid\\n' >uuidgen
 printf '#!/bin/sh\\n' >sleep
 printf '#!/bin/sh\\n' >diff
-printf '#!/bin/sh\\necho "$1 $2" >>{ASKED}\\nexit 101\\n' >/usr/sbin/policy-rc.d
+printf '#!/bin/sh\\n[ "$1" != --quiet ] || shift\\necho "$1 $2" >>{ASKED}\\nexit 101\\n' >/usr/sbin/policy-rc.d
 chmod +x uuidgen sleep diff /usr/sbin/policy-rc.d
 """
 _ENVIRONMENT = {
