@@ -32,9 +32,11 @@ def missing() -> list[str]:
 
 
 def install(report: Callable[[str], None]) -> None:
-    """Installs what is missing. UnavailableError without root, without apt, or where the archive lacks a package."""
+    """Installs what is missing. UnavailableError without root, namespaces or apt, or where a package is lacking."""
     if os.geteuid():
         raise UnavailableError("hosts need root: their network and their disks are made of namespaces and mounts")
+    if subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "true"], capture_output=True).returncode:
+        raise UnavailableError("hosts need namespaces, which this machine (a container, perhaps) does not allow")
     if not shutil.which("apt-get"):
         raise UnavailableError("hosts are made with Debian's tools, and this machine has no apt")
     wanted = missing()
