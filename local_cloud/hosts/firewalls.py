@@ -180,13 +180,17 @@ def _matched(rule: Doc, version: int) -> str:
     protocol = PROTOCOLS[rule["protocol"]][version]
     if rule["protocol"] not in ("tcp", "udp") or rule["port"] == "any":
         return f"meta l4proto {protocol}"
-    return f"{protocol} dport {rule['port']}"
+    first, last = _ports(rule["port"])
+    return f"{protocol} dport {first}" + (f"-{last}" if last > first else "")
 
 
 def _meant(ranges: Iterable[str], version: int) -> Iterator[Network]:
     """The ranges of one IP version, with the inside addresses of the public ones; none overlaps another."""
     if version == 6:
-        return ipaddress.collapse_addresses(ipaddress.IPv6Network(text) for text in ranges if ":" in text)
+        found = [ipaddress.IPv6Network(text) for text in ranges if ":" in text]
+        # Only numbers: Python takes any text after a "%" for the name of an interface.
+        plain = [ipaddress.IPv6Network((int(network.network_address), network.prefixlen)) for network in found]
+        return ipaddress.collapse_addresses(plain)
     written = [ipaddress.IPv4Network(text) for text in ranges if ":" not in text]
     public = [network if network.subnet_of(PUBLIC) else PUBLIC for network in written if network.overlaps(PUBLIC)]
     inside = [

@@ -6,6 +6,7 @@ that sleeps in it: nothing is left behind.
 """
 
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -19,7 +20,22 @@ from local_cloud.hosts import addresses
 from local_cloud.hosts.netns import run_in, socket_in
 
 T = TypeVar("T")
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces can be made by root alone")
+
+
+def _lacking() -> str | None:
+    """Why tests cannot make namespaces here."""
+    if os.geteuid() != 0:
+        return "network namespaces can be made by root alone"
+    missing = [tool for tool in ("ip", "nft", "unshare") if shutil.which(tool) is None]
+    if missing:
+        return f"not installed: {', '.join(missing)}"
+    if subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode:
+        return "this root may not make network namespaces"
+    return None
+
+
+LACKING = _lacking()
+needs_namespaces = pytest.mark.skipif(LACKING is not None, reason=str(LACKING))
 
 
 class Namespace:

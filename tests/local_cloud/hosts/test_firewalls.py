@@ -1,188 +1,40 @@
 """Level: the real nft and real packets between namespaces that the tests make; rules come from the API's own store.
 
-Two servers of one project stand for hosts: `web` is guarded, `peer` tries to reach it.
+Over 200 lines, since what a rule means is one list, and it is read as one.
 """
 
 import asyncio
-import itertools
 import socket
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
-from hcloud.firewalls import FirewallResource, FirewallResourceLabelSelector, FirewallRule
 
 from local_cloud.hosts import addresses, firewalls
 from local_cloud.process import LocalCloud
-from local_cloud.store import Store
 
-from ..conftest import hetzner_client, make_server
-from .namespaces import Host, Namespace, Site, needs_root
+from .filtered import Filtered, build, into, out
+from .namespaces import needs_namespaces
+from .probes import PATIENCE, TCP, UDP, V4, dropped, ping, raw_packet, tcp, udp
 
-pytestmark = needs_root
-
-ANYWHERE = ["0.0.0.0/0", "::/0"]
-PATIENCE = 5.0  # seconds for what should arrive
-SILENCE = 0.1  # seconds after which what should be dropped counts as dropped
-ECHOES = itertools.count(1)
-V4, V6, TCP, UDP = socket.AF_INET, socket.AF_INET6, socket.SOCK_STREAM, socket.SOCK_DGRAM
-
-
-@dataclass
-class Lab:
-    """Two hosts at a site whose filter follows the API's store."""
-
-    store: Store
-    api: Any
-    servers: dict[str, Any]
-    site: Site
-    web: Host
-    peer: Host
-    made: list[Any] = field(default_factory=list)
-
-    def enforce(self) -> None:
-        text = firewalls.ruleset(self.store)
-        self.site.run(lambda: asyncio.run(firewalls.apply(text)))
-
-    def guard(self, *rules: FirewallRule, name: str = "web", selector: str | None = None) -> Any:
-        """A new firewall for one server, or for a selector; in force when this returns."""
-        firewall = self.api.firewalls.create(f"f{len(self.made)}", list(rules)).firewall
-        self.made.append(firewall)
-        target = FirewallResource("server", server=self.servers[name])
-        if selector:
-            by_label = FirewallResourceLabelSelector(selector)
-            target = FirewallResource("label_selector", label_selector=by_label)
-        for action in firewall.apply_to_resources([target]):
-            action.wait_until_finished()
-        self.enforce()
-        return firewall
-
-    def change(self, firewall: Any, *rules: FirewallRule) -> None:
-        for action in firewall.set_rules(list(rules)):
-            action.wait_until_finished()
-        self.enforce()
-
-    def open_up(self) -> None:
-        while self.made:
-            firewall = self.made.pop()
-            firewall.reload()
-            if firewall.applied_to:
-                for action in firewall.remove_from_resources(firewall.applied_to):
-                    action.wait_until_finished()
-            firewall.delete()
-        self.enforce()
+pytestmark = needs_namespaces
 
 
 @pytest.fixture(scope="module")
-def whole_lab(cloud: LocalCloud) -> Iterator[Lab]:
-    api = hetzner_client(cloud)
-    servers = {name: make_server(api, name, labels={"role": name}) for name in ("web", "peer")}
-    public = {name: server.public_net for name, server in servers.items()}
-    hosts = {name: Host(net.ipv4.ip, net.ipv6.ip) for name, net in public.items()}
-    site = Site()
-    for number, host in enumerate(hosts.values()):
-        site.plug(number, host)
-    store = Store(cloud.state)
-    yield Lab(store, api, servers, site, hosts["web"], hosts["peer"])
-    store.close()
-    for namespace in (site, *hosts.values()):
-        namespace.close()
+def whole_lab(cloud: LocalCloud) -> Iterator[Filtered]:
+    lab = build(cloud)
+    yield lab
+    lab.close()
 
 
 @pytest.fixture
-def lab(whole_lab: Lab) -> Iterator[Lab]:
+def lab(whole_lab: Filtered) -> Iterator[Filtered]:
     whole_lab.enforce()
     yield whole_lab
     whole_lab.open_up()
 
 
-def into(protocol: str, port: str | None = None, sources: list[str] | None = None) -> FirewallRule:
-    return FirewallRule("in", protocol, sources or ANYWHERE, port=port)
-
-
-def out(protocol: str, port: str | None = None, targets: list[str] | None = None) -> FirewallRule:
-    return FirewallRule("out", protocol, [], destination_ips=targets or ANYWHERE, port=port)
-
-
-def tcp(
-    source: Namespace, target: Namespace, address: str, port: int, bound: str = "", patience: float = PATIENCE
-) -> bool:
-    """Whether a TCP connection from one namespace arrives in the other."""
-    family = V6 if ":" in address else V4
-    with closing(target.socket(family, TCP)) as listener, closing(source.socket(family, TCP)) as client:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address, port))
-        listener.listen()
-        client.settimeout(patience)
-        if bound:
-            client.bind((bound, 0))
-        try:
-            client.connect((address, port))
-        except TimeoutError:
-            return False
-        return True
-
-
-def udp(
-    source: Namespace, target: Namespace, address: str, port: int, bound: str = "", patience: float = PATIENCE
-) -> bool:
-    """Whether a datagram arrives, and the answer to it."""
-    family = V6 if ":" in address else V4
-    with closing(target.socket(family, UDP)) as server, closing(source.socket(family, UDP)) as client:
-        server.bind((address, port))
-        for end in (server, client):
-            end.settimeout(patience)
-        if bound:
-            client.bind((bound, 0))
-        client.sendto(b"?", (address, port))
-        try:
-            _, sender = server.recvfrom(10)
-        except TimeoutError:
-            return False
-        server.sendto(b"!", sender)
-        return client.recv(10) == b"!"
-
-
-def ping(source: Namespace, _: Namespace, address: str, patience: float = PATIENCE) -> bool:
-    """Whether the target's kernel answers an echo request."""
-    family, protocol, request, reply = (V6, 58, 128, 129) if ":" in address else (V4, 1, 8, 0)
-    body = struct.pack("!HH", next(ECHOES), 1)  # a number of its own: the filter takes the same one for the same talk
-    checksum = 0xFFFF - sum(struct.unpack("!HH", body), request << 8)  # the kernel makes the one of IPv6 itself
-    with closing(source.socket(family, socket.SOCK_RAW, protocol)) as raw:
-        raw.settimeout(patience)
-        raw.sendto(struct.pack("!BBH", request, 0, checksum) + body, (address, 0))
-        try:
-            while True:
-                answer = raw.recv(200)
-                if answer[0 if family == V6 else 20] == reply:
-                    return True
-        except TimeoutError:
-            return False
-
-
-def raw_packet(source: Namespace, target: Namespace, address: str, protocol: int, patience: float = PATIENCE) -> bool:
-    """Whether a packet of another IP protocol arrives."""
-    with (
-        closing(target.socket(V4, socket.SOCK_RAW, protocol)) as receiver,
-        closing(source.socket(V4, socket.SOCK_RAW, protocol)) as sender,
-    ):
-        receiver.settimeout(patience)
-        sender.sendto(b"\0" * 16, (address, 0))
-        try:
-            receiver.recv(100)
-        except TimeoutError:
-            return False
-        return True
-
-
-def dropped(probe: Callable[..., bool], *about: Any) -> bool:
-    return not probe(*about, patience=SILENCE)
-
-
-def test_a_server_without_a_firewall_is_open(lab: Lab) -> None:
+def test_a_server_without_a_firewall_is_open(lab: Filtered) -> None:
     assert tcp(lab.peer, lab.web, lab.web.ipv4, 4443)
     assert tcp(lab.peer, lab.web, lab.web.ipv6, 4443)
     assert udp(lab.peer, lab.web, lab.web.ipv4, 10000)
@@ -191,7 +43,7 @@ def test_a_server_without_a_firewall_is_open(lab: Lab) -> None:
     assert raw_packet(lab.peer, lab.web, lab.web.ipv4, 47)
 
 
-def test_a_firewall_without_rules_lets_nothing_in_and_everything_out(lab: Lab) -> None:
+def test_a_firewall_without_rules_lets_nothing_in_and_everything_out(lab: Filtered) -> None:
     lab.guard()
     assert dropped(tcp, lab.peer, lab.web, lab.web.ipv4, 4443)
     assert dropped(tcp, lab.peer, lab.web, lab.web.ipv6, 4443)
@@ -205,7 +57,7 @@ def test_a_firewall_without_rules_lets_nothing_in_and_everything_out(lab: Lab) -
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_a_rule_opens_its_ports_of_its_protocol_alone(lab: Lab, version: int) -> None:
+def test_a_rule_opens_its_ports_of_its_protocol_alone(lab: Filtered, version: int) -> None:
     lab.guard(into("tcp", "4443"), into("udp", "10000-10010"))
     address = lab.web.ipv4 if version == 4 else lab.web.ipv6
     assert tcp(lab.peer, lab.web, address, 4443)
@@ -218,7 +70,7 @@ def test_a_rule_opens_its_ports_of_its_protocol_alone(lab: Lab, version: int) ->
     assert dropped(tcp, lab.peer, lab.web, address, 10000)
 
 
-def test_any_opens_all_ports_of_its_protocol(lab: Lab) -> None:
+def test_any_opens_all_ports_of_its_protocol(lab: Filtered) -> None:
     lab.guard(into("udp", "any"))
     assert udp(lab.peer, lab.web, lab.web.ipv4, 1)
     assert udp(lab.peer, lab.web, lab.web.ipv4, 65535)
@@ -236,7 +88,7 @@ def test_any_opens_all_ports_of_its_protocol(lab: Lab) -> None:
     ids=["icmp", "icmpv6", "gre", "esp"],
 )
 def test_protocols_without_ports_open_by_their_own_rule_alone(
-    lab: Lab, protocol: str, probe: Callable[..., bool]
+    lab: Filtered, protocol: str, probe: Callable[..., bool]
 ) -> None:
     firewall = lab.guard(into("tcp", "any"), into("udp", "any"))
     assert dropped(probe, lab)
@@ -244,7 +96,7 @@ def test_protocols_without_ports_open_by_their_own_rule_alone(
     assert probe(lab)
 
 
-def test_a_public_address_in_a_rule_means_the_host_that_has_it(lab: Lab) -> None:
+def test_a_public_address_in_a_rule_means_the_host_that_has_it(lab: Filtered) -> None:
     lab.guard(into("tcp", "4443", [f"{lab.peer.public}/32"]), into("tcp", "4444", ["127.90.255.0/24"]))
     assert tcp(lab.peer, lab.web, lab.web.ipv4, 4443)
     assert dropped(tcp, lab.peer, lab.web, lab.web.ipv4, 4444)
@@ -252,19 +104,19 @@ def test_a_public_address_in_a_rule_means_the_host_that_has_it(lab: Lab) -> None
 
 
 @pytest.mark.parametrize("written", ["127.0.0.0/8", "127.90.0.0/16"])
-def test_a_range_that_holds_all_public_addresses_lets_every_host_in(lab: Lab, written: str) -> None:
+def test_a_range_that_holds_all_public_addresses_lets_every_host_in(lab: Filtered, written: str) -> None:
     lab.guard(into("tcp", "4443", [written]))
     assert tcp(lab.peer, lab.web, lab.web.ipv4, 4443)
 
 
-def test_ranges_may_overlap(lab: Lab) -> None:
+def test_ranges_may_overlap(lab: Filtered) -> None:
     ranges = ["0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "10.1.0.0/16", f"{lab.peer.public}/32", "2001:db8::/32", "::/0"]
     lab.guard(into("tcp", "4443", ranges))
     assert tcp(lab.peer, lab.web, lab.web.ipv4, 4443)
     assert tcp(lab.peer, lab.web, lab.web.ipv6, 4443)
 
 
-def test_the_rules_of_all_firewalls_of_a_server_count(lab: Lab) -> None:
+def test_the_rules_of_all_firewalls_of_a_server_count(lab: Filtered) -> None:
     lab.guard(into("tcp", "4443"))
     lab.guard(into("tcp", "4444"))
     assert tcp(lab.peer, lab.web, lab.web.ipv4, 4443)
@@ -272,14 +124,14 @@ def test_the_rules_of_all_firewalls_of_a_server_count(lab: Lab) -> None:
     assert dropped(tcp, lab.peer, lab.web, lab.web.ipv4, 4445)
 
 
-def test_a_label_selector_guards_the_servers_that_it_chooses(lab: Lab) -> None:
+def test_a_label_selector_guards_the_servers_that_it_chooses(lab: Filtered) -> None:
     lab.guard(into("tcp", "4443"), selector="role=web")
     assert tcp(lab.peer, lab.web, lab.web.ipv4, 4443)
     assert dropped(tcp, lab.peer, lab.web, lab.web.ipv4, 4444)
     assert tcp(lab.web, lab.peer, lab.peer.ipv4, 4444)
 
 
-def test_one_rule_for_out_closes_the_rest(lab: Lab) -> None:
+def test_one_rule_for_out_closes_the_rest(lab: Filtered) -> None:
     lab.guard(out("tcp", "4443"))
     assert tcp(lab.web, lab.peer, lab.peer.ipv4, 4443)
     assert tcp(lab.web, lab.peer, lab.peer.ipv6, 4443)
@@ -288,7 +140,7 @@ def test_one_rule_for_out_closes_the_rest(lab: Lab) -> None:
     assert dropped(ping, lab.web, lab.peer, lab.peer.ipv6)
 
 
-def test_between_two_guarded_servers_both_have_their_say(lab: Lab) -> None:
+def test_between_two_guarded_servers_both_have_their_say(lab: Filtered) -> None:
     lab.guard(out("tcp", "4443-4444", [f"{lab.peer.public}/32"]))
     lab.guard(into("tcp", "4444-4445", [f"{lab.web.public}/32"]), name="peer")
     assert tcp(lab.web, lab.peer, lab.peer.ipv4, 4444)
@@ -296,7 +148,7 @@ def test_between_two_guarded_servers_both_have_their_say(lab: Lab) -> None:
         assert dropped(tcp, lab.web, lab.peer, lab.peer.ipv4, port)
 
 
-def test_names_and_metadata_are_there_whatever_the_rules_say(lab: Lab) -> None:
+def test_names_and_metadata_are_there_whatever_the_rules_say(lab: Filtered) -> None:
     lab.guard(out("tcp", "4443"))
     assert udp(lab.web, lab.site, addresses.RESOLVER, 53)
     assert tcp(lab.web, lab.site, addresses.RESOLVER, 53)
@@ -306,7 +158,7 @@ def test_names_and_metadata_are_there_whatever_the_rules_say(lab: Lab) -> None:
     assert dropped(tcp, lab.web, lab.site, addresses.ARCHIVES, 53)
 
 
-def test_neighbours_are_found_whatever_the_rules_say(lab: Lab) -> None:
+def test_neighbours_are_found_whatever_the_rules_say(lab: Filtered) -> None:
     lab.guard(into("tcp", "4443"), out("tcp", "4443"))
     for namespace in (lab.site, lab.web):
         namespace.ip("neigh flush all")
@@ -316,7 +168,7 @@ def test_neighbours_are_found_whatever_the_rules_say(lab: Lab) -> None:
     assert tcp(lab.peer, lab.web, lab.web.ipv6, 4443)
 
 
-def test_a_lease_is_renewed_whatever_the_rules_say(lab: Lab) -> None:
+def test_a_lease_is_renewed_whatever_the_rules_say(lab: Filtered) -> None:
     lab.guard(out("tcp", "4443"))
     with closing(lab.site.socket(V4, UDP)) as server, closing(lab.web.socket(V4, UDP)) as client:
         for end, port in ((server, 67), (client, 68)):
@@ -328,7 +180,7 @@ def test_a_lease_is_renewed_whatever_the_rules_say(lab: Lab) -> None:
         assert client.recv(10) == b"offer"
 
 
-def test_certificate_authorities_come_in_by_the_rules_and_the_forwarder_by_its_own(lab: Lab) -> None:
+def test_certificate_authorities_come_in_by_the_rules_and_the_forwarder_by_its_own(lab: Filtered) -> None:
     firewall = lab.guard(into("tcp", "80"))
     assert tcp(lab.site, lab.web, lab.web.ipv4, 80, addresses.ACME)
     lab.change(firewall, into("tcp", "443"))
@@ -337,7 +189,7 @@ def test_certificate_authorities_come_in_by_the_rules_and_the_forwarder_by_its_o
     assert udp(lab.site, lab.web, lab.web.ipv4, 10000, addresses.WORLD)
 
 
-def test_a_change_holds_at_once_for_new_connections_and_leaves_old_ones(lab: Lab) -> None:
+def test_a_change_holds_at_once_for_new_connections_and_leaves_old_ones(lab: Filtered) -> None:
     firewall = lab.guard(into("tcp", "4443"))
     with closing(lab.web.socket(V4, TCP)) as listener, closing(lab.peer.socket(V4, TCP)) as client:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -354,21 +206,21 @@ def test_a_change_holds_at_once_for_new_connections_and_leaves_old_ones(lab: Lab
     assert tcp(lab.peer, lab.web, lab.web.ipv4, 4444)
 
 
-def test_a_firewall_that_is_taken_away_leaves_the_server_open(lab: Lab) -> None:
+def test_a_firewall_that_is_taken_away_leaves_the_server_open(lab: Filtered) -> None:
     lab.guard()
     assert dropped(tcp, lab.peer, lab.web, lab.web.ipv4, 4443)
     lab.open_up()
     assert tcp(lab.peer, lab.web, lab.web.ipv4, 4443)
 
 
-def test_a_ruleset_that_nft_refuses_leaves_the_old_one_in_force(lab: Lab) -> None:
+def test_a_ruleset_that_nft_refuses_leaves_the_old_one_in_force(lab: Filtered) -> None:
     lab.guard()
     with pytest.raises(firewalls.RulesetError, match="syntax error"):
         lab.site.run(lambda: asyncio.run(firewalls.apply("table inet cloud {}\ndelete table inet cloud\nnonsense\n")))
     assert dropped(tcp, lab.peer, lab.web, lab.web.ipv4, 4443)
 
 
-def test_clients_from_outside_are_judged_by_their_own_address(lab: Lab) -> None:
+def test_clients_from_outside_are_judged_by_their_own_address(lab: Filtered) -> None:
     web, peer = lab.servers["web"].id, lab.servers["peer"].id
     lab.guard(into("tcp", "4443", ["127.0.0.1/32"]), into("udp", "10000-10010"), out("tcp", "22"))
 
