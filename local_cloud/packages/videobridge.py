@@ -526,7 +526,7 @@ class Bridge:
         if not conference:
             raise ColibriError("item-not-found", "conference_not_found", f"Conference not found for ID: {meeting}")
         answer = ET.Element(f"{COLIBRI2}conference-modified")
-        answer.extend(self._modify_endpoint(conference, each) for each in endpoints)
+        answer.extend([self._modify_endpoint(conference, each) for each in endpoints])
         if create or any(each.get("create") == "true" for each in endpoints):
             answer.append(_feedback_sources())
         if request.get("expire") == "true" or not (create or conference.endpoints):
@@ -627,7 +627,7 @@ class Client(slixmpp.ClientXMPP):  # type: ignore[misc,unused-ignore]
 
     def finish(self, how: str, why: object = "") -> None:
         if not self.ended.done():
-            self.ended.set_result((how, str(why)))
+            self.ended.set_result((how, str(why or "the connection was closed")))
         self.cancel_connection_attempt()  # slixmpp would go on by itself
 
     def open(self, host: str, port: int, encrypted: bool) -> None:
@@ -671,11 +671,12 @@ class Shard:
         self.verified = not boolean(values.get("disable_certificate_verification", "false"))
         self.encrypted = values.get("security_mode") != "disabled"
         self.context = f"hostname={self.host} id={name}"
-        self.described = (
+        described = (
             f"[ org.jitsi.xmpp.mucclient.MucClientConfiguration id={name} domain={self.domain} hostname={self.host} "
             f"port={values.get('port', 'null')} username={values['username']} mucs=[{', '.join(self.mucs)}] "
             f"mucNickname={self.nickname} disableCertificateVerification={java(not self.verified)}]"
         )
+        self.log("INFO", ".initializeConnectAndJoin#300", f"Initializing a new MucClient for {described}")
         self.client: Client | None = None
         self.connected = self.leaving = False
         self.joined: set[str] = set()
@@ -685,7 +686,6 @@ class Shard:
         log(level, f"MucClient{place}", text, self.context)
 
     async def run(self) -> None:
-        self.log("INFO", ".initializeConnectAndJoin#300", f"Initializing a new MucClient for {self.described}")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self.verified:
             pem = await asyncio.get_running_loop().run_in_executor(None, authorities)
@@ -693,21 +693,24 @@ class Shard:
         else:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self.log("INFO", ".initializeConnectAndJoin#401", "Dispatching a thread to connect and login.")
-        failures, was_in = 0, False
+        failures, was_in, again = 0, False, False
         while not self.leaving:
+            if again:
+                self.log("INFO", "$1.reconnectingIn#224", "Reconnecting in 0")
             how, why = await self._session(context)
             if how == "lost":
-                was_in = True
+                was_in = again = True
                 self.bridge.disconnects += 1
                 self._closed(f"org.jivesoftware.smack.SmackException: {why}")
             elif how in ("unreachable", "untrusted"):
-                # Every fifth second the first attempt is made again, beside the attempts to reconnect.
-                self._failed(how, why, first=not was_in and (how == "unreachable" or failures % 5 == 0))
+                self._failed(how, why, again)
                 failures += 1
+                # Beside the attempts to reconnect, the first one is made again every five seconds.
+                again = was_in or (how == "untrusted" and failures % 5 > 0)
             # After a wrong password the real program asks again at once, for ever.
             await asyncio.sleep(0 if how == "denied" else 5 if how == "unreachable" and not was_in else 1)
 
-    def _failed(self, how: str, why: str, first: bool) -> None:
+    def _failed(self, how: str, why: str, again: bool) -> None:
         smack = "org.jivesoftware.smack.SmackException$"
         if how == "untrusted":
             place = "sun.security.provider.certpath.SunCertPathBuilderException"
@@ -718,11 +721,10 @@ class Shard:
             server = f"'RFC 6120 A/AAAA Endpoint + [{self.host}:{self.port}] ({self.host}:{self.port})'"
             cause = f"failed because: java.net.ConnectException: {why}"
             error = f"{smack}EndpointConnectionException: The following addresses failed: {server} {cause}"
-        if first:
-            self.log("WARNING", ".lambda$getConnectAndLoginCallable$8#697", f"Error connecting:\n{error}")
-        else:
-            self.log("INFO", "$1.reconnectingIn#224", "Reconnecting in 0")
+        if again:
             self.log("WARNING", "$1.reconnectionFailed#231", f"Reconnection failed:\n{error}")
+        else:
+            self.log("WARNING", ".lambda$getConnectAndLoginCallable$8#697", f"Error connecting:\n{error}")
         if how == "untrusted":
             self._closed(cause)
 
@@ -1034,9 +1036,9 @@ async def run(settings: Settings, version: str) -> int:
             bridge.shards.append(Shard(bridge, name, given))
     rest = Rest(bridge)
     await rest.start()
+    tasks = [asyncio.create_task(each) for each in (*_routines(bridge), *(each.run() for each in bridge.shards))]
     for shard in bridge.shards:
         shard.publish(first)
-    tasks = [asyncio.create_task(each) for each in (*_routines(bridge), *(each.run() for each in bridge.shards))]
     done, _ = await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         task.result()  # a task that has failed ends the bridge with its error

@@ -61,6 +61,8 @@ component_admins_as_room_owners = true
 smacks_hibernation_time = 15
 VirtualHost "auth.{DOMAIN}"
   ssl = {{ key = "/etc/lab/auth.key", certificate = "/etc/lab/auth.crt" }}
+VirtualHost "other.{DOMAIN}"
+  ssl = {{ key = "/etc/lab/auth.key", certificate = "/etc/lab/auth.crt" }}
 Component "internal.auth.{DOMAIN}" "muc"
   storage = "memory"
   restrict_room_creation = true
@@ -163,6 +165,8 @@ class Watcher:
 class Lab:
     """The namespaces, with prosody running."""
 
+    password = PASSWORD
+
     def __init__(self, root: Path, tree: Path) -> None:
         self.tree = tree
         subprocess.run(["cp", "--archive", "--link", root, tree], check=True)
@@ -214,6 +218,21 @@ class Lab:
     def stop_prosody(self) -> None:
         self.run("sh", "-c", "kill $(cat /run/prosody.pid)")
         self._prosody.wait(10)
+
+    @contextmanager
+    def trusting(self, pem: str, java: str = "") -> Iterator[None]:
+        """Hosts that trust another authority; with `java`, a store of Java's and something that lists it."""
+        self.write("/etc/ssl/certs/ca-certificates.crt", pem)
+        lister = "#!/bin/sh\nprintf 'Keystore type: JKS\\n\\nAlias name: one\\n'; cat /etc/ssl/certs/java/cacerts\n"
+        if java:
+            self.write("/etc/ssl/certs/java/cacerts", java)
+            self.write("/usr/bin/keytool", lister)
+            (self.tree / "usr/bin/keytool").chmod(0o755)
+        try:
+            yield
+        finally:
+            self.write("/etc/ssl/certs/ca-certificates.crt", self.authority)
+            (self.tree / "etc/ssl/certs/java/cacerts").unlink(missing_ok=True)
 
     def close(self) -> None:
         self._holder.kill()
@@ -272,12 +291,14 @@ class Lab:
         self.write("/etc/ssl/certs/ca-certificates.crt", self.authority)
 
 
-def room(meeting: str, create: Sequence[str] = (), expire: Sequence[str] = (), **attributes: str) -> str:
-    """A conference-modify, as jicofo sends it; one that makes endpoints makes the conference unless told otherwise."""
-    given = {"create": "true"} | attributes if create else attributes
-    plain = "".join(f' {name}="{value}"' for name, value in given.items())
+def room(
+    meeting: str, create: Sequence[str] = (), expire: Sequence[str] = (), change: Sequence[str] = (), new: bool = True
+) -> str:
+    """A conference-modify, as jicofo sends it; one that makes endpoints makes the conference, too, if that is `new`."""
+    plain = ' create="true"' if create and new else ""
     ends = "".join(f'<endpoint id="{each}" create="true"><transport><sctp/></transport></endpoint>' for each in create)
     ends += "".join(f'<endpoint id="{each}" expire="true"/>' for each in expire)
+    ends += "".join(f'<endpoint id="{each}"/>' for each in change)
     name = f"{meeting}@conference.{DOMAIN}"
     plain = f'xmlns="jitsi:colibri2" meeting-id="{meeting}" name="{name}"{plain}'
     return f"<conference-modify {plain}>{ends}</conference-modify>"
@@ -304,6 +325,10 @@ def lab(root: Path, folder: Path) -> Iterator[Lab]:
         yield made
     finally:
         made.close()
+
+
+def other_authority() -> str:
+    return _pem(_certificate("an authority that has signed nothing here")[0])
 
 
 Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]

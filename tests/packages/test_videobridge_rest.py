@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.packages.bridge_lab import PUBLIC, Answer, Bridge, Lab, Watcher, room, wait_for
+from tests.packages.bridge_lab import PUBLIC, Answer, Bridge, Lab, Watcher, other_authority, room, wait_for
 
 RECORDED = json.loads((Path(__file__).parent / "recordings/bridge/rest.json").read_text())
 ANSWERS = {each["name"]: each for each in RECORDED["answers"]}
@@ -35,10 +35,9 @@ def in_state(state: str, lab: Lab) -> Iterator[Bridge]:
         "unhealthy-private-only": {"ice4j.harvest.blocked-addresses": [PUBLIC], "videobridge.health.interval": "0.3 s"},
         "private-only-first-minute": {"ice4j.harvest.blocked-addresses": [PUBLIC]},
     }
-    shard = {"PASSWORD": "wrong"} if state == "wrong-password" else {}
-    if state == "tls-untrusted":
-        shard = {"DOMAIN": "localhost"}  # which the certificate does not name
-    with lab.watcher() as watcher, lab.bridge(switches.get(state), **shard) as bridge:
+    shard: dict[str, Any] = {"PASSWORD": "wrong"} if state == "wrong-password" else {}
+    trust = other_authority() if state == "tls-untrusted" else lab.authority
+    with lab.watcher() as watcher, lab.trusting(trust), lab.bridge(switches.get(state), **shard) as bridge:
         if "health.interval" in str(switches.get(state)):
             wait_for(lambda: "Health check failed" in bridge.log, 5, "the bridge has looked at its health")
         if state in ("conference", "draining", "graceful", "shutting-down"):
