@@ -48,9 +48,10 @@ MUC, DISCO = "http://jabber.org/protocol/muc", "http://jabber.org/protocol/disco
 # What clients announce, by the name that /debug/conferences-full has for it.
 FEATURES = {
     "JINGLE": JINGLE, "JINGLE_ICE": ICE, "DTLS": "urn:xmpp:jingle:apps:dtls:0",
-    "AUDIO": "urn:xmpp:jingle:apps:rtp:audio", "VIDEO": "urn:xmpp:jingle:apps:rtp:video", "RTCPMUX": "urn:ietf:rfc:5761", "BUNDLE": "urn:ietf:rfc:5888",
-    "RTX": "urn:ietf:rfc:4588", "SCTP": SCTP, "JSON_SOURCES": "http://jitsi.org/json-encoded-sources",
-    "SOURCE_NAMES": "http://jitsi.org/source-name", "SSRC_REWRITING_V1": "http://jitsi.org/ssrc-rewriting-1",
+    "AUDIO": "urn:xmpp:jingle:apps:rtp:audio", "VIDEO": "urn:xmpp:jingle:apps:rtp:video",
+    "RTCPMUX": "urn:ietf:rfc:5761", "BUNDLE": "urn:ietf:rfc:5888", "RTX": "urn:ietf:rfc:4588", "SCTP": SCTP,
+    "JSON_SOURCES": "http://jitsi.org/json-encoded-sources", "SOURCE_NAMES": "http://jitsi.org/source-name",
+    "SSRC_REWRITING_V1": "http://jitsi.org/ssrc-rewriting-1",
     "RECEIVE_MULTIPLE_STREAMS": "http://jitsi.org/receive-multiple-video-streams",
 }  # fmt: skip
 PAYLOADS = {"audio": ("111 opus 48000 2",), "video": ("100 VP8 90000", "96 rtx 90000")}
@@ -257,6 +258,7 @@ class Participant:
     def stop_inviting(self) -> None:
         if self.invitation and self.invitation is not asyncio.current_task():
             self.invitation.cancel()
+        self.invitation = None
 
 
 class Conference:

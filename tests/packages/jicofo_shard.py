@@ -140,8 +140,10 @@ class Shard:
         more = (
             f"jicofo.{key.replace('__', '.').replace('_', '-')} = {json.dumps(value)}" for key, value in keys.items()
         )
-        (self.tree / "tmp/jicofo.conf").write_text("\n".join((role, *more)))
-        return self.run("jicofo", "/usr/bin/python3", "/usr/share/jicofo/jicofo.py", "--config", "/tmp/jicofo.conf")
+        _write(self.tree / "etc/jitsi/lab/jicofo.conf", "\n".join((role, *more)))
+        return self.run(
+            "jicofo", "/usr/bin/python3", "/usr/share/jicofo/jicofo.py", "--config", "/etc/jitsi/lab/jicofo.conf"
+        )
 
     def bridge(self, number: int, program: str = "videobridge", **keys: Any) -> Bridge:
         """Starts jvb-lab-N; `keys` are paths of its configuration with `__` for a dot."""
@@ -163,10 +165,10 @@ class Shard:
             f"{client}.MUC_JIDS": BREWERY,
             f"{client}.MUC_NICKNAME": name,
         } | {key.replace("__", ".").replace("_", "-"): value for key, value in keys.items()}
-        conf = self.tree / f"tmp/{name}.conf"
-        conf.write_text("\n".join(f"{key} = {json.dumps(value)}" for key, value in settings.items()))
+        text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in settings.items())
+        _write(self.tree / f"etc/jitsi/lab/{name}.conf", text)
         file = f"/usr/share/jitsi-{program}/videobridge.py"
-        return Bridge(name, port, self.run(name, "/usr/bin/python3", file, "--config", f"/tmp/{name}.conf"))
+        return Bridge(name, port, self.run(name, "/usr/bin/python3", file, "--config", f"/etc/jitsi/lab/{name}.conf"))
 
     def get(self, path: str) -> Answer:
         return fetch(8888, "GET", path)
@@ -229,8 +231,8 @@ def _own_network() -> Iterator[None]:
 def _prepare(tree: Path) -> None:
     """What cloud-init, the packages and the role's own script leave on a signaling node, as far as it is used here."""
     values = signaling(domain=DOMAIN, tls="cluster", email="", region="nbg1")
-    for path, file in landed(values).items():
-        _write(tree / path.lstrip("/"), file.content)
+    for path, written in landed(values).items():
+        _write(tree / path.lstrip("/"), written.content)
     shutil.copytree(
         PACKAGES / "jitsi-meet-prosody/usr/share/jitsi-meet", tree / "usr/share/jitsi-meet", dirs_exist_ok=True
     )
@@ -258,11 +260,11 @@ def _prepare(tree: Path) -> None:
     (tree / "var/log/prosody").mkdir(parents=True, exist_ok=True)
     main = (tree / "etc/prosody/prosody.cfg.lua").read_text()
     _write(tree / "etc/prosody/prosody.cfg.lua", f"run_as_root = true\n{main}")
-    folder = tree / f"var/lib/prosody/auth%2e{DOMAIN.replace('.', '%2e')}"
+    accounts = tree / f"var/lib/prosody/auth%2e{DOMAIN.replace('.', '%2e')}"
     for user, password in (("focus", values.focus_password), ("jvb", values.jvb_password)):
-        _write(folder / f"accounts/{user}.dat", f'return {{ ["password"] = "{password}"; }};')
+        _write(accounts / f"accounts/{user}.dat", f'return {{ ["password"] = "{password}"; }};')
     # As `prosodyctl mod_roster_command subscribe` of the package does.
-    _write(folder / "roster/focus.dat", _ROSTER.replace("NAME", f"focus.{DOMAIN}"))
+    _write(accounts / "roster/focus.dat", _ROSTER.replace("NAME", f"focus.{DOMAIN}"))
 
 
 _ROSTER = 'return { [false] = { ["version"] = 1; }; ["NAME"] = { ["subscription"] = "from"; ["groups"] = {}; }; };'
