@@ -63,6 +63,8 @@ class Networks:
         await self.unplug(plug.server)
         host, port = namespace(plug.server), f"p{plug.server}"
         await run("ip", "netns", "add", host)
+        # Nobody else can have its address: to look for duplicates would cost each boot two seconds.
+        await run("ip", "netns", "exec", host, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
         await ip("link set lo up", host)
         if plug.ipv4 is None and plug.ipv6 is None:
             return
