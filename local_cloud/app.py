@@ -88,6 +88,17 @@ def _admin(gate: Gate) -> list[Route]:
         gate.faults.clear()
         return Response(status_code=204)
 
+    async def service(request: Request) -> Response:
+        """Body {"name": "archives", "away": true}: a service that the hosts use goes away or returns."""
+        order = await request.json()
+        if gate.services is None:
+            return JSONResponse({"error": "the embedded cloud runs without hosts"}, 409)
+        try:
+            await gate.services(order["name"], order["away"])
+        except KeyError as error:
+            return JSONResponse({"error": f"no such service or field: {error}"}, 422)
+        return Response(status_code=204)
+
     async def reset(_: Request) -> Response:
         gate.reset()
         return Response(status_code=204)
@@ -98,5 +109,6 @@ def _admin(gate: Gate) -> list[Route]:
         Route("/admin/faults", add_fault, methods=["POST"]),
         Route("/admin/faults", faults),
         Route("/admin/faults", no_faults, methods=["DELETE"]),
+        Route("/admin/services", service, methods=["POST"]),
         Route("/admin/reset", reset, methods=["POST"]),
     ]

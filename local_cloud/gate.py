@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -26,10 +26,20 @@ class Gate:
         self._by_hosts: frozenset[str] = frozenset()
         self._wake: Callable[[], None] = lambda: None
         self.hosts: Callable[[], list[Doc]] | None = None
+        self.services: Callable[[str, bool], Awaitable[None]] | None = None
 
-    def perform(self, commands: frozenset[str], wake: Callable[[], None], hosts: Callable[[], list[Doc]]) -> None:
-        """Leave the actions of these commands to hosts; `wake` is called after every call, `hosts` describes them."""
-        self._by_hosts, self._wake, self.hosts = commands, wake, hosts
+    def perform(
+        self,
+        commands: frozenset[str],
+        wake: Callable[[], None],
+        hosts: Callable[[], list[Doc]],
+        services: Callable[[str, bool], Awaitable[None]],
+    ) -> None:
+        """Leave the actions of these commands to hosts.
+
+        `wake` is called after every call, `hosts` describes them, `services` takes one of theirs away (True) or back.
+        """
+        self._by_hosts, self._wake, self.hosts, self.services = commands, wake, hosts, services
 
     async def serve(self, request: Request, api: Api, handler: Handler | RefusalError) -> Response:
         """Answer one call of an API; `handler` is a RefusalError where no route fits."""

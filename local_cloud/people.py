@@ -309,7 +309,9 @@ class Person:
         return accept
 
 
-def element(namespace: str, name: str, /, *children: ET.Element, text: str | None = None, **attributes: str) -> ET.Element:
+def element(
+    namespace: str, name: str, /, *children: ET.Element, text: str | None = None, **attributes: str
+) -> ET.Element:
     made = ET.Element(f"{{{namespace}}}{name}", {key.replace("_", "-"): value for key, value in attributes.items()})
     made.text = text
     made.extend(children)

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0  # seconds until a start or a stop counts as failed; hosts are shut down in order
@@ -50,6 +50,14 @@ class Admin:
 
     def clear_faults(self) -> None:
         self.call("DELETE", "/faults")
+
+    def service(self, name: Literal["archives", "names", "acme"], *, away: bool) -> None:
+        """Take a service away from the hosts, or give it back: package archives, name service, Let's Encrypt."""
+        self.call("POST", "/services", {"name": name, "away": away})
+
+    def hosts(self) -> list[dict[str, Any]]:
+        """One entry per server: name, status, addresses, cloud_init, the folder of its disk; empty without hosts."""
+        return list(self.status()["hosts"] or [])
 
     def reset(self) -> None:
         self.call("POST", "/reset")
@@ -129,11 +137,18 @@ def running(state: Path) -> LocalCloud | None:
 
 
 def start(
-    state: Path, port: int = 0, action_seconds: float = 0.3, calls_per_hour: int = 3600, *, hosts: bool = False
+    state: Path,
+    port: int = 0,
+    action_seconds: float = 0.3,
+    calls_per_hour: int = 3600,
+    *,
+    hosts: bool = False,
+    first_address: str = "127.90.0.1",
 ) -> LocalCloud:
     """Start a server in a session of its own and wait until it answers; the running one, if there is one.
 
-    With `hosts` servers really boot (local_cloud/hosts/); without, they are rows in the API.
+    With `hosts` servers really boot (local_cloud/hosts/); without, they are rows in the API. Two clouds with hosts on
+    one machine need different parts of 127.90.0.0/16: `first_address` is where a new state folder begins.
     """
     found = running(state)
     if found:
@@ -152,6 +167,8 @@ def start(
         "--calls-per-hour",
         str(calls_per_hour),
         "--hosts" if hosts else "--no-hosts",
+        "--first-address",
+        first_address,
     ]
     with (state / "server.log").open("ab") as output:
         process = subprocess.Popen(

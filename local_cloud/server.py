@@ -73,7 +73,7 @@ async def _serve(
             raise RuntimeError("the images are not prepared: python -m local_cloud prepare")
         (folder / "hosts").mkdir(exist_ok=True)
         site = Site(store, folder / "hosts", found, outside)
-        gate.perform(COMMANDS, site.wake, site.report)
+        gate.perform(COMMANDS, site.wake, site.report, site.service)
         await site.start()
         listeners.append(_listener(80, addresses.METADATA))
         app = _by_address(app, metadata.build(store, site.asking))

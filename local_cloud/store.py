@@ -140,6 +140,10 @@ class Store:
         query = "INSERT INTO counters VALUES (?, 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value"
         return int(self._db.execute(query, (counter,)).fetchone()[0])
 
+    def begin_counter(self, counter: str, first: int) -> None:
+        """Let `next` begin with `first`, if it has not begun."""
+        self._db.execute("INSERT OR IGNORE INTO counters VALUES (?, ?)", (counter, first - 1))
+
     def clear(self) -> None:
         for table in ("objects", "running", "counters"):
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - three fixed names

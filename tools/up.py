@@ -3,15 +3,20 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from tools import command, show
+from local_cloud import paths, process
+from local_cloud.images.machine_tools import UnavailableError
+from local_cloud.images.prepare import prepare
+from tools import booted, command, show
 from tools.engine import on_path, plugins
 from tools.engine.environment import ordinary
 from tools.engine.install import Engine, install
-from tools.engine.pin import CHECKOUT
+from tools.engine.pin import CHECKOUT, RefusedError
 from tools.say import say
 
 STACK = "dev"
@@ -47,15 +52,42 @@ def embedded_cloud(order: str) -> None:
     subprocess.run([sys.executable, "-m", "local_cloud", order], cwd=CHECKOUT, check=True)
 
 
+def prepare_hosts() -> None:
+    """What servers boot from; where they cannot, `local_cloud up` says so and serves the APIs only."""
+    try:
+        say("hosts", f"boot with Jitsi's packages from {prepare(report=partial(say, 'hosts')).jitsi}")
+    except UnavailableError as reason:
+        say("hosts", f"do not boot here: {reason}")
+
+
+def wait_for_hosts(cluster: dict[str, Any]) -> None:
+    """RefusedError, with the end of its log, when a host does not come up. Nothing where hosts do not boot."""
+    cloud = process.running(paths.state_folder())
+    if cloud is None or cloud.admin.status()["hosts"] is None:
+        return
+    addresses = {host["publicIpv4"] for host in (*cluster["shards"], *cluster["bridges"])}
+    try:
+        say("hosts", f"all have installed their roles after {booted.wait(cloud, addresses):.0f} s")
+    except booted.HostError as error:
+        raise RefusedError(str(error)) from error
+    address, domain = cluster["shards"][0]["publicIpv4"], cluster["domain"]
+    print(f'\nIn a browser:  chromium --ignore-certificate-errors --host-resolver-rules="MAP {domain} {address}"')
+    print(f"In a shell:    curl --insecure --resolve {domain}:443:{address} {cluster['url']}")
+    print("On a host:     .venv/bin/python -m local_cloud exec bridge-1")
+
+
 def main() -> None:
     """Raises CalledProcessError when a step failed; the step's own output says why."""
     engine = install()
     plugins.install(engine)
     say("shell", on_path.offer(engine))
+    prepare_hosts()
     embedded_cloud("up")
     select_stack(engine)
     pulumi(engine, "up", "--yes", "--suppress-outputs", "--stack", STACK)
-    print(show.table(show.described(engine, STACK)))
+    cluster = show.described(engine, STACK)
+    print(show.table(cluster))
+    wait_for_hosts(cluster)
     print("\nNext: pulumi config set bridges 8 && pulumi up")
 
 

@@ -5,6 +5,7 @@ networks are /64 from 2001:db8::/32. Making or moving one by hand is not emulate
 """
 
 import ipaddress
+from pathlib import Path
 from typing import Literal
 
 from ..call import Answer, Call, Routes
@@ -54,6 +55,17 @@ def create(call: Call, kind: Literal["ipv4", "ipv6"], server: Doc) -> Doc:
 
 def _ipv4(number: int) -> str:
     return str(FIRST_IPV4 + 1 + (number - 1) % IPV4_ROOM)
+
+
+def set_first_address(folder: Path, first: str) -> None:
+    """Where the public IPv4 addresses of a state folder begin; nothing if it has given out any."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = Store(folder)
+    number = int(ipaddress.IPv4Address(first)) - int(FIRST_IPV4)
+    if not 0 < number <= IPV4_ROOM:
+        raise ValueError(f"{first} is not in 127.90.0.0/16")
+    store.begin_counter("primary_ipv4", number)
+    store.close()
 
 
 def _pointer(ip: str) -> str:

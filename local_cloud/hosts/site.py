@@ -80,6 +80,18 @@ class Site:
         """Something in the state may have changed."""
         self._changed.set()
 
+    async def service(self, name: str, away: bool) -> None:
+        """Take a service away from the hosts, or give it back; KeyError if there is none of that name."""
+        match name:
+            case "archives":
+                await (self.archives.stop() if away else self.archives.start(addresses.ARCHIVES))
+            case "names":
+                await (self._resolver.stop() if away else self._resolver.start(addresses.RESOLVER))
+            case "acme":
+                await (self.acme.stop() if away else self.acme.start())
+            case _:
+                raise KeyError(name)
+
     def asking(self, address: str) -> tuple[str, Doc] | None:
         """Project and server behind an inside address."""
         for project, server in self._servers():
