@@ -23,15 +23,8 @@ function hosts.room(jid)
 	return muc and muc.get_room_from_jid(jid);
 end
 
--- Lets the domain of the meetings announce `host` to clients as its `kind`.
-function hosts.announce(kind, host)
-	local domain = module:get_option_string("muc_mapper_domain_base");
-	hosts.when_active(domain, function (context)
-		context:fire_event("jitsi-add-identity", { name = kind, host = host });
-	end);
-end
-
--- Answers disco, and each message with what the stand-in lacks, unless `serve` takes it.
+-- Makes this host a component that the domain of the meetings announces. It answers disco, and each message with what
+-- the stand-in lacks, unless `serve` takes it.
 function hosts.component(kind, serve)
 	module:depends("disco");
 	module:add_identity("component", kind, module.host);
@@ -46,7 +39,9 @@ function hosts.component(kind, serve)
 		end
 		return true;
 	end);
-	hosts.announce(kind, module.host);
+	hosts.when_active(module:get_option_string("muc_mapper_domain_base"), function (domain)
+		domain:fire_event("jitsi-add-identity", { name = kind, host = module.host });
+	end);
 end
 
 return hosts;

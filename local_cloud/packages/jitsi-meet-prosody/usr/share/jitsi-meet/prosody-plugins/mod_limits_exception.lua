@@ -9,4 +9,4 @@ module:hook("authentication-success", function (event)
 	if unlimited:contains(session.username .. "@" .. session.host) then
 		session.stream:set_stanza_size_limit(size);
 	end
-end);
+end, -1); -- after prosody has set the limit of all who have logged in

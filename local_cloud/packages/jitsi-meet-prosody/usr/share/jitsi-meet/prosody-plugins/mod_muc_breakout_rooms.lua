@@ -5,7 +5,7 @@ local st = require "util.stanza";
 
 local host = module:get_option_string("breakout_rooms_muc", "breakout." .. module.host);
 
-hosts.announce("breakout_rooms", host);
+module:add_identity("component", "breakout_rooms", host);
 hosts.when_active(host, function (muc)
 	muc:hook("message/host", function (event)
 		if event.stanza.attr.type ~= "error" then
