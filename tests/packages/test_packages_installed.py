@@ -5,7 +5,7 @@ By the real dpkg and debconf of Debian 12 on a host that is not booted. Level 2:
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -138,6 +138,40 @@ def test_services_are_asked_in_the_recorded_order(plain: Unbooted) -> None:
 def test_nginx_accepts_the_site(plain: Unbooted) -> None:
     done = plain.run("/usr/sbin/nginx", "-t")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def web(plain: Unbooted) -> Callable[[str], tuple[str, str, str]]:
+    """Asks the package's own site: status, content type and body."""
+    plain.do("nginx")
+
+    def ask(path: str) -> tuple[str, str, str]:
+        shown = "%{http_code} %{content_type}"
+        url = f"--insecure --resolve {DOMAIN}:443:127.0.0.1 'https://{DOMAIN}{path}'"
+        answer = plain.do(f"curl --silent --output /tmp/body --write-out '{shown}' {url}")
+        status, kind = answer.split()
+        return status, kind, plain.read("/tmp/body")  # noqa: S108 - of that host
+
+    return ask
+
+
+@pytest.mark.parametrize("path", ["/", "/Standup", "/B%C3%BCro%20%F0%9F%8E%89", "/acme/Standup"])
+def test_a_room_s_page_brings_its_settings_and_all_that_it_asks_for(
+    web: Callable[[str], tuple[str, str, str]], path: str
+) -> None:
+    status, kind, page = web(path)
+    assert (status, kind) == ("200", "text/html")
+    assert f"domain: '{DOMAIN}'" in page
+    assert f"var subdomain = '{'acme.' if 'acme' in path else ''}'" in page
+    assert "<!--#" not in page
+    for asked in re.findall(r'(?:src|href)="([^"]+\.[a-z]+)"', page):
+        assert web(f"/{asked}")[0] == "200", asked
+
+
+def test_what_is_not_there_is_said_by_the_package_s_page(web: Callable[[str], tuple[str, str, str]]) -> None:
+    status, _, page = web("/images/none.png")
+    assert status == "404"
+    assert "stand-in" in page
 
 
 def test_a_new_authority_in_java_s_store_restarts_jicofo_and_the_bridge(plain: Unbooted) -> None:
