@@ -45,10 +45,10 @@ class Resolver:
             self._udp.close()
         if self._tcp:
             self._tcp.close()
+        self._udp = self._tcp = None
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
-        self._udp = self._tcp = None
 
     def answer(self, wire: bytes, udp: bool) -> bytes | None:
         """The answer to a message; None where silence is right."""
@@ -101,8 +101,8 @@ class Resolver:
         assert task is not None
         self._connections.add(task)
         try:
-            with suppress(OSError, EOFError, TimeoutError):
-                while True:
+            with suppress(OSError, EOFError, TimeoutError, asyncio.CancelledError):  # stop() alone cancels
+                while self._tcp:  # None for a connection that came while all was stopped
                     async with asyncio.timeout(IDLE_SECONDS):
                         size = int.from_bytes(await reader.readexactly(2), "big")
                         reply = self.answer(await reader.readexactly(size), udp=False)

@@ -51,6 +51,7 @@ class TcpPort:
 
     async def abort(self) -> None:
         self.close()
+        self._allowed = lambda _: False  # of connections that have come and were not begun
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
@@ -63,7 +64,8 @@ class TcpPort:
         assert task is not None
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
-        with suppress(OSError, TimeoutError, ExceptionGroup):  # one side failed; the other learns it by the reset
+        # One side failed, or abort() ended it; the other side learns it by the reset.
+        with suppress(OSError, TimeoutError, ExceptionGroup, asyncio.CancelledError):
             try:
                 if self._allowed(writer.get_extra_info("peername")[0]):
                     await self._carry(reader, writer)

@@ -44,7 +44,7 @@ async def test_only_what_the_public_side_can_reach_is_forwarded(border: Border) 
 
 @in_the_site
 async def test_a_port_that_the_host_closes_is_closed_and_its_connections_stay(border: Border) -> None:
-    async with border.forwarded():
+    async with border.forwarded() as forwarder:
         async with border.serving(4443, echo):
             streams = await border.connected(4443)
             assert await exchanged(streams, b"before") == b"before"
@@ -52,7 +52,9 @@ async def test_a_port_that_the_host_closes_is_closed_and_its_connections_stay(bo
             while await border.is_open(4443):
                 await asyncio.sleep(0.05)
         assert await exchanged(streams, b"after") == b"after"
+        assert forwarder._closed
         streams[1].close()
+        await until(lambda: not forwarder._closed)
 
 
 @in_the_site
