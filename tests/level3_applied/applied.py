@@ -73,12 +73,15 @@ class Workshop:
     cloudflare_token: str = field(default_factory=lambda: secrets.token_hex(20))
 
     @classmethod
-    def open(cls, folder: Path, *, action_seconds: float = 0.05) -> "Workshop":
+    def open(
+        cls, folder: Path, *, action_seconds: float = 0.05, hosts: bool = False, first_address: str = "127.90.0.1"
+    ) -> "Workshop":
         (folder / "state").mkdir()
         environment = hermetic(folder / "home", f"file://{folder / 'state'}")
         # The engine writes its events to a file only where its debugging commands are on.
         environment["PULUMI_DEBUG_COMMANDS"] = "true"
-        return cls(folder, start(folder / "cloud", action_seconds=action_seconds), environment)
+        cloud = start(folder / "cloud", action_seconds=action_seconds, hosts=hosts, first_address=first_address)
+        return cls(folder, cloud, environment)
 
     def close(self) -> None:
         self.cloud.stop()
@@ -87,7 +90,7 @@ class Workshop:
         return Stack(self, name, config)
 
     def servers(self) -> list[BoundServer]:
-        return self._hetzner.servers.get_all()
+        return self.hetzner.servers.get_all()
 
     def labels(self, key: str) -> list[str]:
         """The label `key` of every server, sorted: one entry per server."""
@@ -96,7 +99,7 @@ class Workshop:
     def left(self) -> list[str]:
         """Names of everything that the clouds still hold, except the zone itself."""
         families = ("servers", "networks", "firewalls", "placement_groups", "ssh_keys")
-        machines = [item.name for family in families for item in getattr(self._hetzner, family).get_all()]
+        machines = [item.name for family in families for item in getattr(self.hetzner, family).get_all()]
         records = self._cloudflare.dns.records.list(zone_id=zone_id("fleet.test"))
         return machines + [record.name for record in records]
 
@@ -110,7 +113,7 @@ class Workshop:
         self.cloud.admin.fault(match={"method": method, "path": path}, fault=dict(fault), nth=nth, times=times)
 
     @property
-    def _hetzner(self) -> hcloud.Client:
+    def hetzner(self) -> hcloud.Client:
         return hcloud.Client(token=self.hetzner_token, api_endpoint=self.cloud.hetzner_url)
 
     @property
@@ -184,8 +187,9 @@ class Stack:
         outputs: dict[str, Any] = json.loads(result.stdout)
         return outputs
 
-    def state(self) -> dict[str, Any]:
-        exported: dict[str, Any] = json.loads(self.pulumi("stack", "export", check=True).stdout)
+    def state(self, *, show_secrets: bool = False) -> dict[str, Any]:
+        asked = ["stack", "export", *(["--show-secrets"] if show_secrets else [])]
+        exported: dict[str, Any] = json.loads(self.pulumi(*asked, check=True).stdout)
         return exported
 
     def engine(self, *command: str) -> Run:
