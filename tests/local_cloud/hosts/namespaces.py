@@ -1,8 +1,8 @@
 """Network namespaces for tests: a site that routes, and hosts with the addresses that the API gave their servers.
 
 The shape is that of the embedded cloud (every host routed, /32 and /64, the cloud's own services in the site), with a
-pair of virtual Ethernet devices for each host in place of a bridge. A namespace lives as long as a process of the test
-that sleeps in it: nothing is left behind.
+pair of virtual Ethernet devices for each host in place of a bridge. A namespace lives as long as a process in it, which
+ends when its input does: however a test ends, nothing is left behind.
 """
 
 import os
@@ -40,22 +40,21 @@ needs_namespaces = pytest.mark.skipif(LACKING is not None, reason=str(LACKING))
 
 class Namespace:
     def __init__(self) -> None:
-        self._sleeper = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
-        own, link = os.readlink("/proc/self/ns/net"), f"/proc/{self._sleeper.pid}/ns/net"
+        self._holder = subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE)
+        own, link = os.readlink("/proc/self/ns/net"), f"/proc/{self._holder.pid}/ns/net"
         for _ in range(500):
             if os.readlink(link) != own:
                 break
             time.sleep(0.01)
         else:
             raise TimeoutError("unshare made no network namespace")
-        self.pid = self._sleeper.pid
+        self.pid = self._holder.pid
         self.fd = os.open(link, os.O_RDONLY)
         self.ip("link set lo up")
 
     def close(self) -> None:
         os.close(self.fd)
-        self._sleeper.kill()
-        self._sleeper.wait()
+        self._holder.communicate()
 
     def ip(self, *lines: str) -> None:
         """Lines of an `ip -batch` file."""
