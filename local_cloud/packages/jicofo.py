@@ -268,7 +268,7 @@ class Conference:
         self.focus, self.room, self.counted = focus, room, counted
         self.members: dict[str, Participant] = {}
         self.inside: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.ready = self.ended = False
+        self.ready = self.pausing = self.ended = False
         self.meeting, self.session, self.began = str(uuid.uuid4()), "", time.monotonic()
         self.bridge: Bridge | None = None
         self.feedback: list[Element] = []
@@ -342,7 +342,7 @@ class Conference:
 
     def invite_all(self) -> None:
         enough = int(self.focus.settings.get("conference.min-participants"))
-        if self.ended or not self.ready or len(self.members) < enough:
+        if self.ended or self.pausing or not self.ready or len(self.members) < enough:
             return
         if self.timer:
             self.timer.cancel()
@@ -387,15 +387,24 @@ class Conference:
             self.log("SEVERE", "ParticipantInviteRunnable.doRun#228", "Failed to allocate colibri channels", more)
             if isinstance(error, IqTimeout):
                 bridge.fail()
-            self.focus.count["bridges_removed"] += 1
-            self.focus.run(self.retry(bridge))
+            self.give_up(bridge)
             return None
         xml: Element = answer.xml
         return xml
 
-    async def retry(self, bridge: Bridge) -> None:
-        self.leave_bridge(bridge, "was removed from the conference", again=False)
-        await asyncio.sleep(RETRY_PAUSE)
+    def give_up(self, bridge: Bridge) -> None:
+        """Takes the bridge that refused out of the room, and tries anew a little later."""
+        self.focus.count["bridges_removed"] += 1
+        names = ", ".join(self.members)
+        place = "JitsiMeetConferenceImpl$ColibriSessionManagerListener.bridgeRemoved#2842"
+        text = f"Bridge {bridge} was removed from the conference. Re-inviting its participants: [{names}]"
+        self.log("INFO", place, text)
+        self.pausing = True
+        self.move(list(self.members.values()))
+        asyncio.get_running_loop().call_later(RETRY_PAUSE, self.go_on)
+
+    def go_on(self) -> None:
+        self.pausing = False
         self.invite_all()
 
     def modify(self, *endpoints: Element, **attributes: str) -> Element:
@@ -484,14 +493,13 @@ class Conference:
         if heard:
             self.focus.tell(bridge.jid, "get", request)
 
-    def move(self, participants: list[Participant], heard: bool = True, again: bool = True) -> None:
+    def move(self, participants: list[Participant], heard: bool = True) -> None:
         """Ends their sessions and invites them anew, on whatever bridge is selected then."""
         self.focus.count["participants_moved"] += len(participants)
         self.terminate(participants, "success", heard)
-        if again:
-            self.invite_all()
+        self.invite_all()
 
-    def leave_bridge(self, bridge: Bridge, why: str, heard: bool = True, again: bool = True) -> None:
+    def leave_bridge(self, bridge: Bridge, why: str, heard: bool = True) -> None:
         if self.bridge is not bridge:
             return
         held = [each for each in self.members.values() if each.bridge]
@@ -499,7 +507,7 @@ class Conference:
         place = "JitsiMeetConferenceImpl$BridgeSelectorEventHandler.removeBridge#2607"
         names = ", ".join(each.nick for each in held)
         self.log("INFO", place, f"Re-inviting [{names}] because {bridge.jid} {why}")
-        self.move(held, heard, again)
+        self.move(held, heard)
 
     def end(self) -> None:
         if self.ended:

@@ -134,6 +134,16 @@ class Shard:
         self.programs.append(Program(process, output))
         return self.programs[-1]
 
+    def start_prosody(self) -> None:
+        """As the first of the programs."""
+        self.run("prosody", "/usr/bin/prosody", "-F")
+        self.programs.insert(0, self.programs.pop())
+        until(lambda: fetch(5280, "GET", "/").status, 10, "prosody answers")
+
+    def restart_prosody(self) -> None:
+        self.programs.pop(0).end(signal.SIGTERM)
+        self.start_prosody()
+
     def jicofo(self, **keys: Any) -> Program:
         """Starts it with the role's settings; `keys` are paths below `jicofo` with `__` for a dot."""
         role = (self.tree / "etc/jitsi/jicofo/jicofo.conf").read_text()
@@ -187,8 +197,11 @@ class Shard:
         return lambda: self.selector()["operational_bridge_count"] == number
 
     def end(self, *programs: Program) -> None:
-        for program in reversed(programs or self.programs):
-            program.end()
+        """In order, or prosody would keep the sessions of the dead for a while."""
+        for program in reversed(programs or tuple(self.programs)):
+            with contextlib.suppress(OSError, IndexError):
+                program.kill(signal.SIGCONT)
+            program.end(signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -204,9 +217,8 @@ def shard() -> Iterator[Shard]:
         made = Shard(tree)
         _prepare(tree)
         undo.callback(made.end)
-        made.run("prosody", "/usr/bin/prosody", "-F")
+        made.start_prosody()
         made.run("nginx", "/usr/sbin/nginx", "-g", "daemon off;")
-        until(lambda: fetch(5280, "GET", "/").status, 10, "prosody answers")
         yield made
 
 
