@@ -626,6 +626,8 @@ class Client(slixmpp.ClientXMPP):  # type: ignore[misc,unused-ignore]
             self.add_event_handler(event, functools.partial(self.finish, how))
 
     def finish(self, how: str, why: object = "") -> None:
+        if isinstance(why, ssl.SSLError):
+            how = "untrusted"  # slixmpp of Debian 13 has no event of its own for it
         if not self.ended.done():
             self.ended.set_result((how, str(why or "the connection was closed")))
         self.cancel_connection_attempt()  # slixmpp would go on by itself
@@ -708,7 +710,7 @@ class Shard:
                 # Beside the attempts to reconnect, the first one is made again every five seconds.
                 again = was_in or (how == "untrusted" and failures % 5 > 0)
             # After a wrong password the real program asks again at once, for ever.
-            await asyncio.sleep(0 if how == "denied" else 5 if how == "unreachable" and not was_in else 1)
+            await asyncio.sleep(0.03 if how == "denied" else 5 if how == "unreachable" and not was_in else 1)
 
     def _failed(self, how: str, why: str, again: bool) -> None:
         smack = "org.jivesoftware.smack.SmackException$"
@@ -747,7 +749,9 @@ class Shard:
         try:
             while not client.ended.done():
                 await asyncio.wait([client.ended], timeout=30)
-                if not client.ended.done() and not await self._answers(client):
+                if not client.ended.done() and not self.connected:
+                    client.finish("unreachable", "Connection timed out")
+                elif not client.ended.done() and not await self._answers(client):
                     client.finish("lost", "Ping failed, the XMPP connection needs to reconnect.")
             how, why = client.ended.result()
             if how == "denied":
@@ -1085,7 +1089,8 @@ def main() -> int:
         return 0
     # The package's first dash is a dot in what the program says of itself.
     version = package.rpartition("-")[0].replace("-", ".", 1)
-    logging.getLogger("slixmpp").setLevel(logging.CRITICAL)
+    logging.basicConfig(level=logging.ERROR)
+    logging.getLogger("slixmpp").setLevel(logging.CRITICAL)  # what it has to say is in the bridge's own log
     log("INFO", "MainKt.main#82", f"Starting jitsi-videobridge version {version}")
     try:
         return asyncio.run(run(Settings(asked.config), version))

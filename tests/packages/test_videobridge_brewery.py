@@ -40,8 +40,8 @@ def plain(log: str) -> list[str]:
     )
     found = found or [re.fullmatch(r"JVB \S+ \S+ (\w+) (.*)", log).groups()]  # type: ignore[union-attr]
     # Whether stream management is on is not told by the stand-in.
-    changes = ((r"version \S+", "version V"), (r"jvb-lab-\d+", "jvb-lab"), (r" isSm\S+", ""), (r"PT[\d.]+[SM](?=$|:)", "PT"),
-               (r"interval=\d+", "interval"))  # fmt: skip
+    changes = ((r"version \S+", "version V"), (r"jvb-lab-\d+", "jvb-lab"), (r" isSm\S+", ""),
+               (r"PT[\d.]+[SM](?=$|:)", "PT"), (r"interval=\d+", "interval"))  # fmt: skip
     lines = []
     for level, text in found:
         for pattern, value in changes:
