@@ -105,6 +105,7 @@ class Forwarder:
         try:
             if tcp:  # a UDP socket with this option would take the port from another program
                 own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # of its connections: keystrokes go at once
             own.setblocking(False)
             own.bind((port.outside, port.number))
             await relay.open()
