@@ -17,25 +17,32 @@ fetch() { # URL FILE
   mv "$2.new" "$2"
 }
 
-prepare_host() {
+close_doors() {
   apt_get update
   apt_get install nftables
   systemctl enable nftables.service
   systemctl restart nftables.service
-  apt_get install ca-certificates curl systemd-timesyncd unattended-upgrades
+}
+
+# In one call: each one costs seconds, most of them for the same triggers.
+install_base() { # further PACKAGES
+  local java
+  java=$(java_runtime)
+  apt_get install ca-certificates curl systemd-timesyncd unattended-upgrades "$java" "$@"
+  apt-mark hold "$java"
+  # Java trusts the cluster's CA from here on.
+  update-ca-certificates
   systemctl try-reload-or-restart ssh.service systemd-journald.service
   # A container may not set the kernel's own values.
   sysctl --quiet --system || true
 }
 
-install_java() {
+java_runtime() {
   # Jitsi takes 17 and 21; a release of Debian has one of them, and apt does not always pick it.
   local version
   for version in 17 21; do
     if apt-cache show "openjdk-$version-jre-headless" >/dev/null 2>&1; then
-      apt_get install "openjdk-$version-jre-headless"
-      update-ca-certificates
-      apt-mark hold "openjdk-$version-jre-headless"
+      echo "openjdk-$version-jre-headless"
       return
     fi
   done
