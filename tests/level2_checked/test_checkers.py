@@ -233,11 +233,11 @@ def link(node: Host, path: str, target: str) -> None:
 def host_conf(node: Host, *, inside: str, outside: str) -> str:
     """What the bridge's own script prints on a host with these addresses; what it asks is stood in for."""
     for program, answer in {
-        "cloud-init": "echo 42",
         "ip": f"echo '192.0.2.1 via 192.0.2.254 dev eth0 src {inside} uid 0'",
         "curl": f"echo '{outside}'" if outside else "exit 7",
     }.items():
         node.write(f"/opt/stand-ins/{program}", f"#!/bin/sh\n{answer}\n", "0755")
+    node.write("/var/lib/cloud/data/instance-id", "42\n", "0644")
     script = "PATH=/opt/stand-ins:$PATH exec /usr/local/lib/jitsi-fleet/host-conf 10.80.2.5"
     done = node.run("/bin/bash", "-c", script)
     assert done.returncode == 0, done.stderr
