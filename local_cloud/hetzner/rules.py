@@ -9,7 +9,7 @@ from .validation import items
 
 MOST_RULES = 50
 MOST_RANGES = 100
-PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?\Z")
+PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z")
 
 
 def checked(value: object) -> list[Doc]:
@@ -68,6 +68,6 @@ def _ranges(value: object, field: str) -> list[str]:
             ipaddress.ip_network(text)
         except (ValueError, TypeError) as error:
             raise invalid(f"rules.{field}", f"'{text}' is not a network in CIDR notation") from error
-        if "/" not in text:
+        if "/" not in text or "%" in text:  # with a scope it is an address of one machine's
             raise invalid(f"rules.{field}", f"'{text}' is not a network in CIDR notation")
     return ranges

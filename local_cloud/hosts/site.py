@@ -145,7 +145,10 @@ class Site:
     async def _firewalls(self) -> None:
         wanted = firewalls.ruleset(self._store)
         if wanted != self._ruleset:
-            await firewalls.apply(wanted)
+            try:
+                await firewalls.apply(wanted)
+            except firewalls.RulesetError as error:  # the rules before stay in force
+                print(f"firewalls: {error}", flush=True)
             self._ruleset = wanted
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:

@@ -27,8 +27,13 @@ def test_rules_travel_as_a_whole(hetzner: Any) -> None:
         FirewallRule("in", "udp", ["10.0.0.1/8"], port="1"),
         FirewallRule("in", "udp", ["10.0.0.1"], port="1"),
         FirewallRule("in", "udp", [], port="1"),
+        FirewallRule("in", "udp", ["fe80::1%x; anything/128"], port="1"),
+        FirewallRule("in", "udp", ["10.0.0.0/8"], port="٣"),
     ],
-    ids=["no port", "port too high", "range backwards", "icmp with port", "host bits", "no mask", "no source"],
+    ids=[
+        *("no port", "port too high", "range backwards", "icmp with port", "host bits", "no mask", "no source"),
+        *("IPv6 scope", "other digits"),
+    ],
 )
 def test_a_rule_that_the_real_one_refuses_is_refused(hetzner: Any, rule: FirewallRule) -> None:
     with pytest.raises(APIException) as refused:
