@@ -20,9 +20,10 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 from xml.etree import ElementTree as ET
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -43,6 +44,7 @@ FEATURES = sorted(
     | {"http://jitsi.org/json-encoded-sources", "http://jitsi.org/source-name", "http://jitsi.org/ssrc-rewriting-1"}
     | {"http://jitsi.org/receive-multiple-video-streams"}
 )
+Result = TypeVar("Result")
 IDENTITY = ("client", "web", "", "people")
 
 
@@ -335,12 +337,21 @@ def description(node: str | None) -> ET.Element:
     return query
 
 
+async def all_of(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """What all give; the first failure, but only when none is at work any more."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for each in results:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in results if not isinstance(each, BaseException)]
+
+
 @contextlib.asynccontextmanager
 async def meeting(site: Site, room: str, people: int = 2, patience: float = 30) -> AsyncIterator[list[Person]]:
     """People in one room, all with a session; they leave one after the other. AbsentError when one does not get in."""
     present = [Person(site, room, patience) for _ in range(people)]
     try:
-        await asyncio.gather(*(person.come() for person in present))
+        await all_of(person.come() for person in present)
         try:
             async with asyncio.timeout(patience):
                 await asyncio.gather(*(person.invited.wait() for person in present))
@@ -355,8 +366,7 @@ async def meeting(site: Site, room: str, people: int = 2, patience: float = 30) 
 async def hold(site: Site, rooms: list[str], people: int, seconds: float) -> dict[str, list[Seen]]:
     """Meetings in all rooms at once for `seconds`; what each person has seen by then."""
     async with contextlib.AsyncExitStack() as stack:
-        entered = (stack.enter_async_context(meeting(site, room, people)) for room in rooms)
-        groups = await asyncio.gather(*entered)
+        groups = await all_of(stack.enter_async_context(meeting(site, room, people)) for room in rooms)
         await asyncio.sleep(seconds)
         return {room: [person.seen for person in group] for room, group in zip(rooms, groups, strict=True)}
 

@@ -134,7 +134,11 @@ def trusted() -> str:
     if not JAVA_TRUST.exists():
         return SYSTEM_TRUST.read_text()
     command = ["keytool", "-list", "-rfc", "-keystore", str(JAVA_TRUST), "-storepass", "changeit"]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    try:
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        log("WARNING", "Main.main", f"{JAVA_TRUST} cannot be read, so {SYSTEM_TRUST} is trusted: {error}")
+        return SYSTEM_TRUST.read_text()
     return "\n".join(re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", output, re.DOTALL))
 
 
@@ -154,9 +158,11 @@ class Client(slixmpp.ClientXMPP):  # type: ignore[misc,unused-ignore]
             ("ssl_invalid_chain", "PKIX path building failed"),
             ("disconnected", "Connection or outbound has closed"),
         ):
-            self.add_event_handler(event, functools.partial(self._end, reason))
+            self.add_event_handler(event, functools.partial(self.finish, reason))
 
-    def _end(self, reason: str, what: object) -> None:
+    def finish(self, reason: str, what: object) -> None:
+        if isinstance(what, ssl.SSLError):
+            reason = "PKIX path building failed"  # slixmpp of Debian 13 has no event of its own for it
         if not self.ended.done():
             self.ended.set_result(f"{reason}: {what}" if isinstance(what, Exception) else reason)
 
@@ -591,6 +597,9 @@ class Focus:
             self.xmpp = xmpp = Client(account, str(settings.get("xmpp.client.password")), context)
             self.listen(xmpp)
             xmpp.open(str(settings.get("xmpp.client.hostname")), int(settings.get("xmpp.client.port")))
+            await asyncio.wait([xmpp.ended], timeout=30)
+            if not xmpp.registered:
+                xmpp.finish("The following addresses failed", TimeoutError("no answer"))
             reason = await xmpp.ended
             self.xmpp = None
             xmpp.abort()
@@ -899,6 +908,21 @@ class Rest:
             made.router.add_post("/conference-request/v1", self.conference_request)
         return made
 
+    async def start(self) -> None:
+        """OSError when the port is not free within ten seconds: after a restart the old program may still have it."""
+        runner = web.AppRunner(self.application(), access_log=None)
+        await runner.setup()
+        host, port = str(self.settings.get("rest.host")), int(self.settings.get("rest.port"))
+        log("INFO", "Application.start#86", f"Starting ktor on port {port}, host {host}")
+        for left in range(20, -1, -1):
+            try:
+                await web.TCPSite(runner, host, port).start()
+                return
+            except OSError:
+                if not left:
+                    raise
+                await asyncio.sleep(0.5)
+
     def health(self, _: web.Request) -> web.Response:
         return _text(500 if self.focus.failure else 200, self.focus.failure or "OK")
 
@@ -978,7 +1002,7 @@ class Rest:
 
     def stats(self, _: web.Request) -> dict[str, Any]:
         focus, count = self.focus, self.focus.count
-        sizes, largest = [len(each.members) for each in focus.counted()], 0
+        sizes = [len(each.members) for each in focus.counted()]
         largest = max(sizes, default=0)
         buckets = {
             f"{low}_to_{high or 'max'}": sum(low <= each and (not high or each < high) for each in sizes)
@@ -1032,14 +1056,11 @@ class Rest:
         families.append(_family("version", "info", {f'_info{{version="{self.focus.version}"}}': 1}))
         if bridges:
             label = {each: f'{{jvb="{each.name}"}}' for each in bridges}
-            failing, endpoints = (
-                {label[each]: 0 for each in bridges},
-                {label[each]: each.endpoints for each in bridges if each.used},
-            )
+            endpoints = {label[each]: each.endpoints for each in bridges if each.used}
             moved = {label[each]: each.moved for each in bridges if each.moved}
             restarts = {label[each]: each.restart_requests for each in bridges if each.restart_requests}
             families += [
-                _family("bridge_failing_ice", "gauge", failing),
+                _family("bridge_failing_ice", "gauge", dict.fromkeys(label.values(), 0)),
                 _family("bridge_endpoints", "gauge", endpoints),
             ]
             families.append(_family("bridge_endpoints_moved", "counter", moved, self.began))
@@ -1179,11 +1200,7 @@ async def serve(settings: Settings, version: str) -> None:
         focus.run(focus.check_health())
     if settings.flag("rest.enabled"):
         rest = Rest(focus)
-        runner = web.AppRunner(rest.application(), access_log=None)
-        await runner.setup()
-        host, port = str(settings.get("rest.host")), int(settings.get("rest.port"))
-        log("INFO", "Application.start#86", f"Starting on port {port}, host {host}")
-        await web.TCPSite(runner, host, port).start()
+        await rest.start()
         focus.run(rest.keep_fresh())
     focus.run(focus.stay_connected())
     await stopped.wait()

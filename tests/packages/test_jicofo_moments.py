@@ -32,7 +32,7 @@ JICOFO = {
 }
 BRIDGE = {
     "videobridge__apis__xmpp_client__presence_interval": "1 s",
-    "videobridge__shutdown__shutting_down_delay": "12 s",
+    "videobridge__shutdown__shutting_down_delay": "5 s",
 }
 
 
@@ -181,7 +181,7 @@ def test_a_hung_bridge_keeps_its_room_and_is_trusted_again_only_later(lab: Shard
 
 def test_an_unhealthy_bridge_loses_its_room_at_the_next_check(lab: Shard) -> None:
     recorded = MOMENTS["bridge-turns-unhealthy-with-live-room"]
-    late = {"videobridge__health__require_valid_address": True, "videobridge__health__interval": "8 s"}
+    late = {"videobridge__health__require_valid_address": True, "videobridge__health__interval": "6 s"}
     (failing,) = bridges(lab, 1, **late)
 
     async def scene() -> None:

@@ -1,6 +1,7 @@
 """Level 3: which jicofo.conf the stand-in takes, what it refuses, and how it meets a server that it cannot trust."""
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,14 @@ def test_the_role_s_own_settings_are_taken_as_they_are(machines: Shard) -> None:
     until(lambda: "Joined the room." in jicofo.said(), 10, "it joins the brewery")
     assert machines.get("/debug").json["bridge_selector"]["strategy"] == "RegionBasedBridgeSelectionStrategy"
     jicofo.end()
+
+
+def test_a_restart_may_let_the_old_and_the_new_one_overlap(machines: Shard) -> None:
+    """The packaged init script does not wait for the end of the old one."""
+    _, old = started(machines)
+    new = machines.jicofo()
+    until(lambda: "Starting ktor" in new.said(), 10, "the new one wants the port")
+    assert new.process.poll() is None
+    assert old.end(signal.SIGTERM) == 143
+    until(lambda: machines.get("/about/version").status, 10, "the new one has it")
+    new.end()
