@@ -1,10 +1,12 @@
 """Runs in the lab's root: joins the brewery, prints each presence as a line of JSON, and asks what it is told to ask.
 
-Arguments: JID, password, room/nick. A line of its input is {"nick": ..., "request": XML}; the answer is printed.
+Arguments: JID, password, room/nick. A line of its input is {"nick", "request"}: an IQ's payload as XML, for an
+occupant; the answer is printed. Ends with its connection.
 """
 
 import asyncio
 import json
+import os
 import ssl
 import sys
 import time
@@ -22,9 +24,10 @@ class Watcher(slixmpp.ClientXMPP):  # type: ignore[misc,unused-ignore]
         self.seat, self.room = seat, seat.partition("/")[0]
         self.add_event_handler("session_start", self._join)
         self.add_event_handler("presence", self._write_down)
+        self.add_event_handler("disconnected", lambda _: os._exit(0))
 
     def get_ssl_context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile="/etc/lab/auth.crt")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return context
 
@@ -45,16 +48,15 @@ class Watcher(slixmpp.ClientXMPP):  # type: ignore[misc,unused-ignore]
             stats=None if stats is None else {each.get("name"): each.get("value") for each in stats},
         )
 
-    async def ask(self, nick: str, request: str) -> None:
+    async def ask(self, nick: str, request: str) -> str:
         iq = self.make_iq_set(sub=ET.fromstring(request), ito=f"{self.room}/{nick}")  # noqa: S314
         try:
             answer = await iq.send(timeout=10)
         except slixmpp.exceptions.IqError as error:
             answer = error.iq
         except slixmpp.exceptions.IqTimeout:
-            _say(kind="answer", answer="")
-            return
-        _say(kind="answer", answer=ET.tostring(answer.xml, encoding="unicode"))
+            return ""
+        return ET.tostring(answer.xml, encoding="unicode")
 
 
 def _say(**event: Any) -> None:
@@ -66,7 +68,7 @@ async def main() -> None:
     watcher.connect(("127.0.0.1", 5222))
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
-        await watcher.ask(**json.loads(line))
+        _say(kind="answer", answer=await watcher.ask(**json.loads(line)))
 
 
 asyncio.run(main())

@@ -31,6 +31,7 @@ DOMAIN, PASSWORD = "meet.lab.test", 'a#b@c"d'  # as letters that a careless read
 BREWERY = f"jvbbrewery@internal.auth.{DOMAIN}"
 VERSION = "2.3-307-gstandin-1"
 PROGRAM = "/usr/share/jitsi-videobridge"
+HIBERNATION = 10  # seconds; 15 in a cluster
 PUBLIC, PRIVATE = "198.51.100.7", "10.77.0.1"
 BRIDGE: dict[str, Any] = {
     "videobridge.apis.xmpp-client.configs.shard": {
@@ -57,8 +58,8 @@ authentication = "internal_hashed"
 storage = "internal"
 log = {{ info = "*console" }}
 component_admins_as_room_owners = true
--- As in the real package: how long a bridge that vanished stays in the brewery.
-smacks_hibernation_time = 15
+-- How long a bridge that vanished stays in the brewery.
+smacks_hibernation_time = {HIBERNATION}
 VirtualHost "auth.{DOMAIN}"
   ssl = {{ key = "/etc/lab/auth.key", certificate = "/etc/lab/auth.crt" }}
 VirtualHost "other.{DOMAIN}"
@@ -99,18 +100,16 @@ class Bridge:
     def log(self) -> str:
         return self.log_file.read_text()
 
+    def at(self, text: str) -> list[float]:
+        """When the log's lines with this text were written, in seconds."""
+        stamps = [line[4:27] for line in self.log.splitlines() if text in line and line.startswith("JVB ")]
+        return [datetime.datetime.fromisoformat(each).timestamp() for each in stamps]
+
     def ask(self, method: str, path: str, body: str | None = None, **headers: str) -> Answer | None:
         """One request, without any header but those given (`_` stands for a dash); None when nobody listens."""
-        options = ["--request", method, "--header", "Accept:", "--header", "Content-Type:"]
-        for name, value in headers.items():
-            options += ["--header", f"{name.replace('_', '-')}: {value}"]
-        options += [] if body is None else ["--data-binary", body]
-        done = self.lab.run("curl", "--silent", "--include", *options, f"http://127.0.0.1:{self.port}{path}")
-        if done.returncode == 7:
-            return None
-        head, _, text = done.stdout.replace("\r\n", "\n").partition("\n\n")
-        status, *lines = head.splitlines()
-        return Answer(status.partition(" ")[2], dict(line.split(": ", 1) for line in lines), text)
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = self.lab.request(port=self.port, method=method, path=path, headers=given, body=body)
+        return Answer(**answer) if answer else None
 
     def stats(self) -> dict[str, Any] | None:
         answer = self.ask("GET", "/colibri/stats")
@@ -122,14 +121,9 @@ class Bridge:
         assert answer
         assert answer.status == "200 OK"
 
-    def kill(self, signal: int) -> None:
-        self.lab.run("kill", f"-{signal}", str(self._inside()))
-
-    def _inside(self) -> int:
-        """The program's number inside the namespaces: nsenter has started it there."""
-        child = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0]
-        status = Path(f"/proc/{child}/status").read_text()
-        return int(next(line for line in status.splitlines() if line.startswith("NSpid")).split()[-1])
+    def kill(self, number: int) -> None:
+        # The program is the child of nsenter.
+        os.kill(int(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()), number)
 
 
 @dataclass
@@ -175,7 +169,8 @@ class Lab:
         self.write(f"{PROGRAM}/version", VERSION + "\n")
         self.write("/etc/hosts", "127.0.0.1 localhost\n")
         self.write("/etc/prosody/prosody.cfg.lua", _PROSODY)
-        self.write("/opt/watcher.py", (HERE / "brewery_watcher.py").read_text())
+        for helper in ("brewery_watcher.py", "rest_asker.py"):
+            self.write(f"/opt/{helper}", (HERE / helper).read_text())
         self._certify()
         script = (
             "mount -t proc proc /proc; ip link set lo up; ip link add lab type veth peer name other; "
@@ -192,6 +187,8 @@ class Lab:
             done = self.run("prosodyctl", "--root", "register", user, f"auth.{DOMAIN}", PASSWORD)
             assert done.returncode == 0, done.stdout + done.stderr
         self._numbers = iter(range(8080, 9999))
+        self._watcher: Watcher | None = None
+        self._asker = self.start("python3", "/opt/rest_asker.py", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.start_prosody()
 
     def write(self, path: str, text: str) -> None:
@@ -213,7 +210,7 @@ class Lab:
     def start_prosody(self) -> None:
         with (self.tree / "prosody.log").open("a") as output:
             self._prosody = self.start("prosody", "-F", stdout=output, stderr=output)
-        wait_for(lambda: ":5222" in self.run("ss", "-ltn").stdout, 10, "prosody listens")
+        wait_for(lambda: ":5222" in self.run("ss", "-ltn").stdout, "prosody listens")
 
     def stop_prosody(self) -> None:
         self.run("sh", "-c", "kill $(cat /run/prosody.pid)")
@@ -259,28 +256,30 @@ class Lab:
             process = self.start("python3", f"{PROGRAM}/videobridge.py", "--config", file, stdout=output, stderr=output)
         bridge = Bridge(self, process, log_file, port, shard["MUC_NICKNAME"])
         try:
-            wait_for(lambda: process.poll() is not None or bridge.ask("GET", "/"), 10, "the bridge answers")
+            wait_for(lambda: process.poll() is not None or bridge.ask("GET", "/"), "the bridge answers")
             yield bridge
         finally:
             if process.poll() is None:
                 bridge.kill(9)
             process.wait(10)
 
-    @contextmanager
-    def watcher(self) -> Iterator[Watcher]:
-        account = [f"focus@auth.{DOMAIN}", PASSWORD, f"{BREWERY}/focus"]
-        process = self.start("python3", "/opt/watcher.py", *account, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        watcher = Watcher(process)
-        thread = threading.Thread(target=watcher.follow)
-        thread.start()
-        try:
-            wait_for(lambda: watcher.of("focus"), 10, "the watcher is in the brewery")
-            yield watcher
-        finally:
-            assert process.stdin
-            process.stdin.close()
-            process.wait(10)
-            thread.join()
+    def watcher(self) -> Watcher:
+        """The watcher in the brewery; a new one when prosody has sent the last one away."""
+        if not self._watcher or self._watcher.process.poll() is not None:
+            account = [f"focus@auth.{DOMAIN}", PASSWORD, f"{BREWERY}/focus"]
+            process = self.start("python3", "/opt/brewery_watcher.py", *account, **_PIPES)
+            watcher = self._watcher = Watcher(process)
+            threading.Thread(target=watcher.follow, daemon=True).start()
+            wait_for(lambda: watcher.of("focus"), "the watcher is in the brewery")
+        return self._watcher
+
+    def request(self, **request: Any) -> dict[str, Any] | None:
+        """Asks a REST interface; what rest_asker.py has got."""
+        assert self._asker.stdin
+        assert self._asker.stdout
+        print(json.dumps(request), file=self._asker.stdin, flush=True)
+        answer: dict[str, Any] | None = json.loads(self._asker.stdout.readline())
+        return answer
 
     def _certify(self) -> None:
         authority, authority_key = _certificate("the lab's authority")
@@ -304,16 +303,16 @@ def room(
     return f"<conference-modify {plain}>{ends}</conference-modify>"
 
 
+_PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", "HOME": "/root"}
 
 
-def wait_for(claim: Callable[[], Any], limit: float, what: str) -> float:
-    """Waits until `claim` holds; the seconds that it took. AssertionError after `limit` seconds."""
+def wait_for(claim: Callable[[], Any], what: str, limit: float = 30) -> None:
+    """Waits until `claim` holds. AssertionError after `limit` seconds; how long it takes is no claim."""
     start = time.monotonic()
     while not claim():
         assert time.monotonic() - start < limit, f"not within {limit} s: {what}"
-        time.sleep(0.05)
-    return time.monotonic() - start
+        time.sleep(0.02)
 
 
 @contextmanager

@@ -26,13 +26,15 @@ def health(bridge: Bridge) -> tuple[str, str]:
     return answer.status, answer.text.strip()
 
 
-def ends(bridge: Bridge, recorded: dict[str, Any], began: float) -> None:
+def ends(bridge: Bridge, recorded: dict[str, Any]) -> None:
     """REST goes after the delay, then the process with its status, as far behind as recorded."""
     shutting = next(each[0] for each in recorded["states"] if each[5])
     assert recorded["rest_gone"] - shutting == pytest.approx(60, abs=0.5)
-    wait_for(lambda: bridge.ask("GET", "/") is None, 5, "REST is gone")
-    assert time.monotonic() - began == pytest.approx(1.5, abs=0.5)
-    assert bridge.process.wait(recorded["ended"] - recorded["rest_gone"] + 0.5) == recorded["status"] == 0
+    wait_for(lambda: bridge.ask("GET", "/") is None, "REST is gone")
+    assert bridge.process.wait(20) == recorded["status"] == 0
+    (asked,), (now,), (last,) = (bridge.at(each) for each in ("Will shut down in", "shutting down NOW", "Stopping."))
+    assert now - asked == pytest.approx(1.5, abs=0.3)
+    assert last - now < recorded["ended"] - recorded["rest_gone"] + 0.5
 
 
 def test_a_graceful_shutdown_waits_for_the_room_and_then_for_the_delay(bridge_lab: Lab) -> None:
@@ -40,17 +42,16 @@ def test_a_graceful_shutdown_waits_for_the_room_and_then_for_the_delay(bridge_la
     states = [each[1:] for each in recorded["states"] if not each[3]]  # without the drain that came between
     with joined(bridge_lab, DELAY | {"videobridge.stats.interval": "2 s"}) as (bridge, watcher):
         watcher.ask(bridge.nick, room("m", create=["a", "b"]))
-        wait_for(lambda: (bridge.stats() or {})["participants"] == 2, 3, "a sample counts both")
+        wait_for(lambda: (bridge.stats() or {})["participants"] == 2, "a sample counts both")
         bridge.shut_down("true")
         bridge.shut_down("true")
         assert state(bridge) == states[0] == [1, 2, 0, 1, 0, 1]
         time.sleep(1)
         assert state(bridge) == states[0]
         watcher.ask(bridge.nick, room("m", expire=["a", "b"]))
-        began = time.monotonic()
         assert state(bridge) == states[1] == [0, 2, 0, 1, 1, 1]
-        wait_for(lambda: state(bridge) == [0, 0, 0, 1, 1, 1], 1.3, "the sample follows")
-        ends(bridge, recorded, began)
+        wait_for(lambda: state(bridge) == [0, 0, 0, 1, 1, 1], "the sample follows")
+        ends(bridge, recorded)
         assert watcher.of(bridge.nick)[-1]["type"] == "unavailable"
         assert "Will shut down in PT1.5S" in bridge.log
         in_order("graceful", bridge)
@@ -59,20 +60,20 @@ def test_a_graceful_shutdown_waits_for_the_room_and_then_for_the_delay(bridge_la
 def test_an_idle_bridge_shuts_down_after_the_delay(bridge_lab: Lab) -> None:
     with bridge_lab.bridge(DELAY) as bridge:
         bridge.shut_down("true")
-        began, recorded = time.monotonic(), TIMELINES["graceful-true-idle"]
+        recorded = TIMELINES["graceful-true-idle"]
         assert state(bridge) == recorded["states"][0][1:]
-        ends(bridge, recorded, began)
+        ends(bridge, recorded)
 
 
 def test_a_shutdown_without_grace_leaves_the_room_to_jicofo(bridge_lab: Lab) -> None:
     with joined(bridge_lab, DELAY | QUICK) as (bridge, watcher):
         watcher.ask(bridge.nick, room("m", create=["a", "b"]))
-        wait_for(lambda: (bridge.stats() or {})["participants"] == 2, 2, "both are counted")
+        wait_for(lambda: (bridge.stats() or {})["participants"] == 2, "both are counted")
         bridge.shut_down("false")
-        began, recorded = time.monotonic(), TIMELINES["graceful-false-live-room"]
+        recorded = TIMELINES["graceful-false-live-room"]
         assert state(bridge) == recorded["states"][0][1:]
-        wait_for(lambda: watcher.of(bridge.nick)[-1]["stats"]["shutting_down"] == "true", 1, "the brewery is told")
-        ends(bridge, recorded, began)
+        wait_for(lambda: watcher.of(bridge.nick)[-1]["stats"]["shutting_down"] == "true", "the brewery is told")
+        ends(bridge, recorded)
         in_order("not graceful", bridge)
 
 
@@ -81,7 +82,7 @@ def test_a_graceful_shutdown_does_not_wait_longer_than_its_limit(bridge_lab: Lab
     with joined(bridge_lab, DELAY | limit) as (bridge, watcher):
         watcher.ask(bridge.nick, room("m", create=["a"]))
         bridge.shut_down("true")
-        assert bridge.process.wait(4) == 0
+        assert bridge.process.wait(20) == 0
 
 
 def test_a_drain_is_forgotten_at_a_restart_but_may_be_the_start(bridge_lab: Lab) -> None:
@@ -113,7 +114,7 @@ def test_metrics_and_conferences_are_live_but_participants_are_a_sample(bridge_l
             """What is seen at once, and when the next sample has been taken."""
             watcher.ask(bridge.nick, request)
             at_once = now()
-            wait_for(lambda: now()[-1] == people, 3, "the sample follows")
+            wait_for(lambda: now()[-1] == people, "the sample follows")
             return [at_once, now()]
 
         # The end of each change is the moment of a sample, so the next one is seen before another.
@@ -130,7 +131,8 @@ def test_a_private_address_only_makes_a_bridge_unhealthy_at_its_first_check(brid
         {"ice4j.harvest.blocked-addresses": [PUBLIC], "videobridge.health.interval": "2 s"}
     ) as bridge:
         assert health(bridge) == ("200 OK", "")
-        wait_for(lambda: health(bridge)[0] != "200 OK", 2.5, "the first check fails")
+        wait_for(lambda: health(bridge)[0] != "200 OK", "the first check fails")
+        assert bridge.at("Health check failed")[0] - bridge.at("Started with interval")[0] == pytest.approx(2, abs=0.3)
         assert health(bridge) == ("500 Server Error", "No valid IP addresses available for harvesting.")
         assert (bridge.stats() or {})["healthy"] is False
         in_order("unhealthy", bridge)
@@ -148,7 +150,7 @@ BLOCKED = {"ice4j.harvest.blocked-addresses": [PUBLIC]}
 ])  # fmt: skip
 def test_each_cure_of_a_host_with_a_private_address_works(cure: dict[str, Any], bridge_lab: Lab) -> None:
     with bridge_lab.bridge(FAST_HEALTH | BLOCKED | cure) as bridge:
-        time.sleep(0.7)
+        time.sleep(0.7)  # two checks
         assert health(bridge) == ("200 OK", "")
 
 
@@ -162,7 +164,7 @@ def test_each_cure_of_a_host_with_a_private_address_works(cure: dict[str, Any], 
 ])  # fmt: skip
 def test_each_reason_makes_a_bridge_unhealthy(settings: dict[str, Any], reason: str, bridge_lab: Lab) -> None:
     with bridge_lab.bridge(FAST_HEALTH | settings) as bridge:
-        wait_for(lambda: health(bridge) == ("500 Server Error", reason), 3, reason)
+        wait_for(lambda: health(bridge) == ("500 Server Error", reason), reason)
 
 
 def test_a_bridge_whose_media_port_is_taken_is_unhealthy(bridge_lab: Lab) -> None:
@@ -170,7 +172,7 @@ def test_a_bridge_whose_media_port_is_taken_is_unhealthy(bridge_lab: Lab) -> Non
         same = FAST_HEALTH | {"videobridge.ice.udp.port": first.port + 2000}
         for needed, reason in ((False, "Failed to bind single-port"), (True, "No valid IP addresses")):
             with bridge_lab.bridge(same | {"videobridge.health.require-valid-address": needed}) as bridge:
-                wait_for(lambda: health(bridge)[1].startswith(reason), 3, reason)  # noqa: B023
+                wait_for(lambda: health(bridge)[1].startswith(reason), reason)  # noqa: B023
 
 
 def test_the_media_port_is_open_on_the_harvested_addresses_and_nothing_else_listens(bridge_lab: Lab) -> None:

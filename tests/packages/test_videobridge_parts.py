@@ -102,7 +102,7 @@ videobridge.http-servers.private.port = 7999
     process = bridge_lab.start(*command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         ask = ("curl", "--silent", "--write-out", "%{http_code}", "http://127.0.0.1:7999/about/health")
-        wait_for(lambda: bridge_lab.run(*ask).stdout == "200", 5, "the bridge is healthy")
+        wait_for(lambda: bridge_lab.run(*ask).stdout == "200", "the bridge is healthy")
     finally:
         bridge_lab.run("pkill", "--full", "/etc/cluster.conf")
         process.communicate(timeout=5)

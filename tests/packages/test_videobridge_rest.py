@@ -37,9 +37,10 @@ def in_state(state: str, lab: Lab) -> Iterator[Bridge]:
     }
     shard: dict[str, Any] = {"PASSWORD": "wrong"} if state == "wrong-password" else {}
     trust = other_authority() if state == "tls-untrusted" else lab.authority
-    with lab.watcher() as watcher, lab.trusting(trust), lab.bridge(switches.get(state), **shard) as bridge:
+    watcher = lab.watcher()
+    with lab.trusting(trust), lab.bridge(switches.get(state), **shard) as bridge:
         if "health.interval" in str(switches.get(state)):
-            wait_for(lambda: "Health check failed" in bridge.log, 5, "the bridge has looked at its health")
+            wait_for(lambda: "Health check failed" in bridge.log, "the bridge has looked at its health")
         if state in ("conference", "draining", "graceful", "shutting-down"):
             occupied(watcher, bridge)
         if state in ("draining", "shutting-down"):
@@ -52,7 +53,7 @@ def in_state(state: str, lab: Lab) -> Iterator[Bridge]:
 
 
 def occupied(watcher: Watcher, bridge: Bridge) -> None:
-    wait_for(lambda: "Joined MUC" in bridge.log, 5, "the bridge is in the brewery")
+    wait_for(lambda: "Joined MUC" in bridge.log, "the bridge is in the brewery")
     assert "conference-modified" in watcher.ask(bridge.nick, room("m", create=["a", "b"]))
 
 
