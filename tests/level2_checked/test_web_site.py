@@ -72,6 +72,7 @@ def ask(host: Callable[[Role, str], Host]) -> Ask:
     prepare_nginx(node)
     node.write("/usr/share/jitsi-meet/index.html", HTML)
     node.write("/usr/share/jitsi-meet/libs/app.js", "app")
+    node.write("/usr/share/jitsi-meet/page.html", '<script><!--#include virtual="/config.js" --></script>')
     node.write("/var/lib/jitsi-fleet/acme/.well-known/acme-challenge/token", "proof")
     node.write("/var/lib/jitsi-fleet/manifest/versions", "jicofo=1\n")
     node.write("/root/echo.py", ECHO)
@@ -128,6 +129,22 @@ def test_config_js_knows_the_tenant(ask: Ask) -> None:
     assert plain.headers["content-type"].startswith("application/javascript")
     assert "var subdir = 'school/';" in tenant.body
     assert "var subdomain = 'school.';" in tenant.body
+
+
+def test_a_page_that_includes_config_js_knows_the_tenant(ask: Ask) -> None:
+    """As the web client's own page does; a `set` of the whole site ran again for what is included."""
+    plain, tenant = ask("/page.html", "/school/page.html")
+    assert "var subdir = '';" in plain.body
+    assert "var subdir = 'school/';" in tenant.body
+    assert "var subdomain = 'school.';" in tenant.body
+
+
+def test_scripts_can_be_kept_by_browsers_and_settings_cannot(ask: Ask) -> None:
+    script, versioned, settings, page = ask("/libs/app.js", "/libs/app.js?v=1", "/config.js", "/room")
+    assert script.headers["etag"]
+    assert versioned.headers["cache-control"] == "max-age=315360000"
+    for answer in (settings, page):
+        assert not {"etag", "last-modified", "expires", "cache-control"} & answer.headers.keys()
 
 
 def test_of_jicofo_only_health_and_conference_requests_are_public(ask: Ask) -> None:
