@@ -57,6 +57,7 @@ FEATURES = {
 PAYLOADS = {"audio": ("111 opus 48000 2",), "video": ("100 VP8 90000", "96 rtx 90000")}
 # The real one tries again at once, 18 times a second; a part of that shows the same and spares the machine.
 RETRY_PAUSE = 0.3
+RETRY_JOIN = 5  # seconds, when the brewery lets nobody in
 
 # Answers of REST in their recorded shape, with what is always the same in a stand-in.
 _BOUNDS = (0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 300, 400, 500)
@@ -718,6 +719,9 @@ class Focus:
             self.on_bridge(f"{room}/{nick}", kind == "unavailable", xml)
         elif room == self.brewery and kind is None:
             log("INFO", "BaseBrewery.start#199", "Joined the room.", self.brewing)
+        elif room == self.brewery and kind == "error":
+            log("SEVERE", "BaseBrewery.start", f"Failed to join: {presence['error']['condition']}", self.brewing)
+            asyncio.get_running_loop().call_later(RETRY_JOIN, self.enter, self.brewery)
 
     # Bridges
 

@@ -166,3 +166,10 @@ def test_a_restart_may_let_the_old_and_the_new_one_overlap(machines: Shard) -> N
     assert old.end(signal.SIGTERM) == 143
     until(lambda: machines.get("/about/version").status, 10, "the new one has it")
     new.end()
+
+
+def test_a_brewery_that_cannot_be_joined_is_tried_again(machines: Shard) -> None:
+    _, jicofo = started(machines, bridge__brewery_jid=f"jvbbrewery@absent.{DOMAIN}")
+    until(lambda: jicofo.said().count("BaseBrewery.start: Failed to join") == 2, 15, "it tries again")
+    assert machines.get("/about/health").status == 500
+    jicofo.end()
