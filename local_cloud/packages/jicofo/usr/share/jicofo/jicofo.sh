@@ -15,6 +15,4 @@ for property in $JAVA_SYS_PROPS; do
   -Dconfig.file=*) config=${property#*=} ;;
   esac
 done
-# As long as Java needs until it asks for its ports: a jicofo that was just told to end has let go of them by then.
-sleep 1.5
 exec python3 "-Xmx$heap" "$folder/jicofo.py" --config "$config"
