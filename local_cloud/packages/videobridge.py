@@ -167,6 +167,8 @@ class Settings:
         relay = [f"videobridge.relay.{name}" for name in ("region", "relay-id")]
         if self["videobridge.relay.enabled"] and not all(self.get(key) for key in relay):
             raise ValueError(f"videobridge.relay.enabled requires {' and '.join(relay)}")
+        if not all({"local-address", "public-address"} <= each.keys() for each in self.mappings):
+            raise ValueError("ice4j.harvest.mapping.static-mappings requires local-address and public-address in each")
 
     def __getitem__(self, key: str) -> Any:
         return self._values[key]
@@ -191,6 +193,7 @@ def _branch(tree: Any, key: str) -> Any:
 
 def _leaves(tree: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:
     for name, value in tree.items():
+        name = name.replace(".", "-")  # a quoted one, of the user's
         if isinstance(value, list) and value and isinstance(value[0], dict):
             value = {str(index): each for index, each in enumerate(value)}
         if isinstance(value, dict):
@@ -656,17 +659,15 @@ class Client(slixmpp.ClientXMPP):  # type: ignore[misc,unused-ignore]
 class Shard:
     """One entry of videobridge.apis.xmpp-client.configs: joins its rooms and goes on trying for ever.
 
-    ValueError for an entry that lacks a key.
+    KeyError for an entry that lacks a key, ValueError for a bad value.
     """
 
     def __init__(self, bridge: Bridge, name: str, given: Mapping[str, Any]) -> None:
         values = {key.lower(): str(value) for key, value in given.items()}
-        missing = [
-            key for key in ("hostname", "username", "password", "muc_jids", "muc_nickname") if not values.get(key)
-        ]
-        if missing:
-            raise ValueError(f"{name} lacks {', '.join(missing)}")
-        self.bridge, self.host, self.port = bridge, values["hostname"], int(values.get("port", 5222))
+        needed = {"hostname", "username", "password", "muc_jids", "muc_nickname"}
+        if missing := needed - {key for key, value in values.items() if value}:
+            raise KeyError(*missing)
+        self.bridge, self.host, self.port = bridge, values["hostname"], int(number(values.get("port", 5222)))
         self.domain = values.get("domain") or self.host
         self.jid, self.password = f"{values['username']}@{self.domain}", values["password"]
         self.mucs, self.nickname = re.split(r"\s*,\s*", values["muc_jids"].strip()), values["muc_nickname"]
@@ -1036,7 +1037,7 @@ async def run(settings: Settings, version: str) -> int:
     bridge = Bridge(settings, Media(settings), version, end)
     first = bridge.presence()
     for name, given in settings.shards.items():
-        with contextlib.suppress(ValueError):  # the real program says nothing of an entry that lacks a key
+        with contextlib.suppress(KeyError):  # the real program says nothing of an entry that lacks a key
             bridge.shards.append(Shard(bridge, name, given))
     rest = Rest(bridge)
     await rest.start()
@@ -1050,7 +1051,8 @@ async def run(settings: Settings, version: str) -> int:
     await asyncio.gather(*(shard.leave() for shard in bridge.shards))
     for task in tasks:
         task.cancel()
-    await rest.runner.cleanup()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(rest.runner.cleanup(), 1)  # it would wait a minute for a slow reader
     log("INFO", "VideobridgeExpireThread.stop#120", "Stopping.")
     return ended.result()
 

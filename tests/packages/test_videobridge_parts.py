@@ -55,6 +55,9 @@ def refusal(lab: Lab, text: str) -> str:
     ("videobridge.apis.rest.enabled = perhaps", "videobridge.apis.rest.enabled: perhaps is neither true nor false"),
     ("videobridge.ice.udp.port = many", "videobridge.ice.udp.port: many is not a number"),
     ("videobridge.relay.enabled = true", "videobridge.relay.enabled requires videobridge.relay.region"),
+    ("ice4j.harvest.mapping.static-mappings = [ { local-address = 10.0.0.1 } ]", "requires local-address and public"),
+    ("videobridge.apis.xmpp-client.configs.s { hostname = a, username = b, password = c, muc_jids = d, "
+     "muc_nickname = e, port = f }", "f is not a number"),
     ("videobridge { apis", "/etc/refused.conf cannot be read"),
 ])  # fmt: skip
 def test_a_configuration_that_the_bridge_does_not_know_is_refused_with_the_key(
@@ -70,8 +73,8 @@ def test_keys_merge_and_are_quoted_as_hocon_says(bridge_lab: Lab) -> None:
     // a comment
     videobridge { health { interval = 2 minutes, sticky-failures = on } }
     videobridge.health.interval = 7 seconds   # the last one counts
-    videobridge.apis.xmpp-client.configs { one { HOSTNAME = "a#b", password = "c\\"d" } }
-    videobridge.apis.xmpp-client.configs.one.muc_nickname = ${name}
+    videobridge.apis.xmpp-client.configs { "one.a" { HOSTNAME = "a#b", password = "c\\"d" } }
+    videobridge.apis.xmpp-client.configs."one.a".muc_nickname = ${name}
     name = "bridge-1"
     """
     bridge_lab.write("/etc/merged.conf", text)
@@ -79,7 +82,7 @@ def test_keys_merge_and_are_quoted_as_hocon_says(bridge_lab: Lab) -> None:
 s = v.Settings(Path("/etc/merged.conf"))
 print(json.dumps([s["videobridge.health.interval"], s["videobridge.health.sticky-failures"], s.shards]))
 """
-    shards = {"one": {"HOSTNAME": "a#b", "password": 'c"d', "muc_nickname": "bridge-1"}}
+    shards = {"one.a": {"HOSTNAME": "a#b", "password": 'c"d', "muc_nickname": "bridge-1"}}
     assert inside(bridge_lab, {}, lines) == [7, True, shards]
 
 
