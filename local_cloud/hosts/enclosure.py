@@ -17,6 +17,9 @@ from pathlib import Path
 
 from .machine import cgroup_name, remove_cgroup
 
+# Every systemd needs some, and all hosts share what the machine grants to root: Debian's 128 are enough for ten hosts.
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_INSTANCES = 8192
 UNSHARE = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
 
 
@@ -40,12 +43,22 @@ def run(folder: Path, listener: socket.socket, action_seconds: float, calls_per_
     kept = (listener.fileno(), os.open("/proc/self/ns/net", os.O_RDONLY), os.open("/proc", os.O_DIRECTORY))
     values = (folder, *kept, action_seconds, calls_per_hour)
     command = [*UNSHARE, sys.executable, "-m", "local_cloud.hosts.enclosure", *map(str, values)]
+    _allow_many_hosts()
     inner = subprocess.Popen(command, pass_fds=kept)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda caught, _: _hand_on(folder, caught))
     inner.wait()
-    for hierarchy in _hierarchies():
+    for hierarchy in hierarchies():
         remove_cgroup(hierarchy / cgroup_name(folder))
+
+
+def _allow_many_hosts() -> None:
+    """The one setting of the machine that is changed; it stays until the machine restarts."""
+    if int(INOTIFY.read_text()) < INOTIFY_INSTANCES:
+        try:
+            INOTIFY.write_text(str(INOTIFY_INSTANCES))
+        except OSError as error:
+            print(f"more than about ten hosts may not boot: {INOTIFY}: {error.strerror}", flush=True)
 
 
 def _hand_on(folder: Path, number: int) -> None:
@@ -53,7 +66,7 @@ def _hand_on(folder: Path, number: int) -> None:
         os.kill(int((folder / "pid").read_text()), number)
 
 
-def _hierarchies() -> list[Path]:
+def hierarchies() -> list[Path]:
     mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
     return [Path(where) for _, where, kind, *_ in mounts if kind == "cgroup2"]
 
