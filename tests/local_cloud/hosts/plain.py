@@ -1,0 +1,167 @@
+"""Embedded clouds with hosts for tests, and plain Debian hosts on them; no cluster and no Pulumi."""
+
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import hcloud
+import pytest
+from hcloud.images import Image
+from hcloud.server_types import ServerType
+
+from local_cloud import process
+from local_cloud.hosts import enclosure
+from local_cloud.hosts.command_line import inside
+from local_cloud.images.machine_tools import UnavailableError
+from local_cloud.images.prepare import prepare
+
+T = TypeVar("T")
+
+# Writes a line into /var/lib/first-boots when user-data runs, and one into /var/lib/ends at each orderly end.
+WITNESS = """\
+#cloud-config
+write_files:
+- path: /etc/systemd/system/witness.service
+  content: |
+    [Service]
+    Type=oneshot
+    RemainAfterExit=yes
+    ExecStart=/bin/true
+    ExecStop=/bin/sh -c 'date >>/var/lib/ends'
+    [Install]
+    WantedBy=multi-user.target
+runcmd:
+- systemctl enable --now witness
+- date >>/var/lib/first-boots
+"""
+
+
+class Lab:
+    """One embedded cloud with hosts, and one project in it."""
+
+    def __init__(self, state: Path, first_address: str) -> None:
+        self.state, self._first_address = state, first_address
+        self.token = secrets.token_hex(32)
+        self.up()
+
+    def up(self) -> None:
+        self.cloud = process.start(self.state, action_seconds=0.05, hosts=True, first_address=self._first_address)
+        self.client = self.project(self.token)
+
+    def project(self, token: str) -> hcloud.Client:
+        return hcloud.Client(token, api_endpoint=self.cloud.hetzner_url, poll_interval=0.05)
+
+    def begin(
+        self, name: str, user_data: str = "", *, kind: str = "cx23", image: str = "debian-12", **more: Any
+    ) -> Any:
+        """Order a server and wait for nothing."""
+        return self.client.servers.create(name, ServerType(name=kind), Image(name=image), user_data=user_data, **more)
+
+    def make(self, name: str, user_data: str = "", **more: Any) -> "Host":
+        """A server whose cloud-init is done."""
+        made = self.begin(name, user_data, **more)
+        finish(made.action, *made.next_actions)
+        return self.host(name).ready()
+
+    def host(self, name: str) -> "Host":
+        return Host(self, name)
+
+    def entries(self) -> list[dict[str, Any]]:
+        return self.cloud.admin.hosts()
+
+
+@dataclass(frozen=True)
+class Host:
+    lab: Lab = field(repr=False)
+    name: str
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """What `local_cloud status` knows of it."""
+        (found,) = [host for host in self.lab.entries() if host["name"] == self.name]
+        return found
+
+    @property
+    def disk(self) -> Path:
+        """What it changed on its image; also there while it is off."""
+        return Path(self.entry["folder"]) / "upper"
+
+    @property
+    def server(self) -> Any:
+        """As the API shows it now."""
+        return self.lab.client.servers.get_by_name(self.name)
+
+    def ready(self) -> "Host":
+        """Once it runs and cloud-init has ended well; a server that is off is started."""
+        if self.server.status == "off":
+            self.act("power_on")
+        ended = until(lambda: self.entry["cloud_init"] not in (None, "running") and self.entry["cloud_init"], 120)
+        assert ended == "done", f"{self.name}: {ended}"
+        return self
+
+    def run(self, command: str, *, seconds: float = 60) -> str:
+        """A shell command as root; its standard output. AssertionError where it fails."""
+        asked = [*inside(self.lab.cloud, self.entry), "bash", "-c", command]
+        done = subprocess.run(asked, text=True, capture_output=True, timeout=seconds)
+        assert done.returncode == 0, f"{self.name}: {command}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def boot(self) -> str:
+        """A name for the time since it was switched on: two boots have two names."""
+        return str(self.entry["since"])
+
+    def act(self, action: str, **arguments: Any) -> None:
+        """An action of the API (power_on, reboot, delete ...) to its end."""
+        finish(getattr(self.server, action)(**arguments))
+
+    def lines(self, file: str) -> int:
+        """Lines of a file on its disk; 0 where there is none."""
+        place = self.disk / file
+        return len(place.read_text().splitlines()) if place.exists() else 0
+
+
+def lab(state: Path, first_address: str) -> Iterator[Lab]:
+    """For a fixture: an embedded cloud of its own, with part of 127.90.0.0/16 to itself; ended at the end."""
+    try:
+        prepare(("debian-12", "debian-13"))
+    except UnavailableError as reason:
+        pytest.skip(f"hosts cannot boot here: {reason}")
+    if missing := enclosure.unavailable():
+        pytest.skip(f"hosts cannot boot here: {missing}")
+    made = Lab(state, first_address)
+    yield made
+    made.cloud.stop()
+
+
+def finish(*actions: Any) -> None:
+    """Wait for actions of the API; ActionFailedException where one ends in error."""
+    for action in actions:
+        action.wait_until_finished(max_retries=4000)
+
+
+def until(true: Callable[[], T], seconds: float = 60) -> T:
+    """The first true answer; AssertionError when none comes in time."""
+    end = time.monotonic() + seconds
+    while not (answer := true()):
+        assert time.monotonic() < end, f"not within {seconds:.0f} s: {answer!r}"
+        time.sleep(0.1)
+    return answer
+
+
+def processes(group: str) -> list[str]:
+    """Processes of this machine in a cgroup or below it; `group` is the end of its path."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cgroup"):
+        with suppress(OSError):
+            found += [entry.parent.name] if f"/{group}/" in entry.read_text().replace("\n", "/\n") else []
+    return found
+
+
+def cgroups(group: str) -> list[Path]:
+    """The cgroup, in each hierarchy of this machine."""
+    return [hierarchy / group for hierarchy in enclosure.hierarchies() if (hierarchy / group).exists()]
