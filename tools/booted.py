@@ -1,5 +1,6 @@
 """Waiting until the hosts of a cluster have installed their roles, for `make up`."""
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ def _check(host: dict[str, Any]) -> None:
     if (host["cloud_init"] or "").startswith("error"):
         log = Path(host["folder"]) / "upper/var/log/cloud-init-output.log"
         raise HostError(f"{host['name']}: cloud-init failed, {host['cloud_init']}\n{tail(log, LINES)}")
-    if not _installed(host) and tail(_console(host), 2000).count("Failed to start jitsi-fleet-install") >= ATTEMPTS:
+    begun = len(re.findall(r"jitsi-fleet: \w+: 1/", tail(_console(host), 5000)))
+    if begun > ATTEMPTS and not _installed(host):
         raise HostError(f"{host['name']}: its installation has failed {ATTEMPTS} times\n{_log(host)}")
 
 

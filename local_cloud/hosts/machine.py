@@ -157,7 +157,7 @@ class Machine:
             *("env", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network", "systemd-nspawn", "--quiet", "--boot"),
             *("--register=no", "--keep-unit", f"--machine=host-{self.server}", f"--directory={self.root}"),
             *("--capability=CAP_NET_ADMIN", "--resolv-conf=off", "--timezone=off", "--link-journal=no"),
-            *("--console=pipe", "--suppress-sync=yes", "--kill-signal=SIGRTMIN+3"),
+            *("--console=read-only", "--suppress-sync=yes", "--kill-signal=SIGRTMIN+3"),
         ]
         return ["bash", "-c", enter, str(self._cgroup), namespace(self.server), *nspawn]
 
