@@ -211,14 +211,14 @@ def test_the_init_script_starts_restarts_and_ends_jicofo(jicofo: Unbooted) -> No
     shown = jicofo.do("ps -o user=,args= -C python3").split()
     assert shown[:3] == ["jicofo", "python3", "-Xmx3072m"]
     assert shown[3:] == ["/usr/share/jicofo/jicofo.py", "--config", "/etc/jitsi/jicofo/jicofo.conf"]
-    first = jicofo.do("pgrep --user jicofo python3")
+    first = jicofo.do("pgrep --euid jicofo python3")
     jicofo.do("/etc/init.d/jicofo restart")
     jicofo.do(
         f"while kill -0 {first.strip()} 2>/dev/null; do sleep 0.1; done; curl {PATIENT} 127.0.0.1:8888/about/version"
     )
-    assert len(jicofo.do("pgrep --user jicofo python3").split()) == 1, "the restarted one must outlive the first"
+    assert len(jicofo.do("pgrep --euid jicofo python3").split()) == 1, "the restarted one must outlive the first"
     jicofo.do("/etc/init.d/jicofo stop && sleep 3")
-    assert jicofo.run("pgrep", "--user", "jicofo", "python3").returncode == 1
+    assert jicofo.run("pgrep", "--euid", "jicofo", "python3").returncode == 1
     assert "Jicofo" in jicofo.read("/var/log/jitsi/jicofo.log")
 
 

@@ -23,7 +23,8 @@ mount --rbind /dev "$2/host/dev"
 mount -t proc proc "$2/host/proc"
 ip link set lo up
 echo ready
-exec sleep infinity
+# Not by exec: as the first process, the shell takes leave of all that have lost their parents.
+while :; do sleep 3600; done
 """
 # What the scripts of Debian's own packages leave, which do not run in the checkers' root. uuidgen and diff, with which
 # dpkg would show changes, are of packages that are not in it. Nothing that runs here has to be waited for.
@@ -107,7 +108,7 @@ def unbooted(place: Path) -> Iterator[Unbooted]:
         raise checkers.UnavailableError("namespaces with an overlay of files need root")
     root = checkers.root()
     apart = ["--net", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child"]
-    command = ["unshare", *apart, "sh", "-c", _HOLD, "sh", str(root), str(place)]
+    command = ["setpriv", "--pdeathsig=KILL", "unshare", *apart, "sh", "-c", _HOLD, "sh", str(root), str(place)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout
