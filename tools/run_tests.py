@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from tools import command, postgresql
+from tools import chromium, command, postgresql
 from tools.engine import plugins
 from tools.engine.install import install
 from tools.engine.pin import CHECKOUT
@@ -21,6 +21,7 @@ def main() -> None:
     """Ends as pytest, with its closing line and its exit status."""
     plugins.install(install(), with_doubles=False)
     postgresql.install()
+    chromium.install()
     install_checkers()
     sys.stdout.flush()
     os.chdir(CHECKOUT)

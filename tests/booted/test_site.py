@@ -1,0 +1,205 @@
+"""Level 4: the web site from outside: TLS, headers, rooms of any letters, settings, the ways to prosody and jicofo."""
+
+import gzip
+import socket
+import ssl
+from urllib.parse import quote
+from xml.etree import ElementTree as ET
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from tests.booted.booted import Cluster, eventually
+from tests.booted.web import Web
+
+BOSH, FRAMING = "http://jabber.org/protocol/httpbind", "urn:ietf:params:xml:ns:xmpp-framing"
+ROOMS = [
+    *("Zoë trifft Jürgen", "Привет мир", "日本語の部屋", "👩‍🏫 class 🎉", "a+b", "100% done", "ñ;x=1", "a=b,c", "(7)"),
+    *("..room", "room..", "...", "a.b.c", "config.json", "~", "%2e", "\\", "<b>", "{{7*7}}", "$subdir", "x" * 2000),
+]
+NO_ROOMS = ["/o'brien", "/a:b", "/a%22b", "/a&b"]
+# Neither a file of the host nor a page: nginx refuses them before it looks for anything.
+REFUSED = [
+    "/..",
+    "/../etc/passwd",
+    "/%2e%2e/%2e%2e/etc/passwd",
+    "/room%2f..%2f..%2fetc/passwd",
+    "/100%",
+    "/%zz",
+    "/a%00b",
+]
+
+
+@pytest.fixture(scope="module")
+def web(cluster: Cluster) -> Web:
+    return Web.of(cluster)
+
+
+@pytest.fixture(scope="module")
+def page(web: Web) -> str:
+    """The welcome page."""
+    return web.ask("/").text
+
+
+def test_the_certificate_is_the_cluster_s_and_for_its_domain_alone(web: Web) -> None:
+    with web.handshake(web.trust()) as secured:
+        told = secured.getpeercert()
+    assert told
+    assert told["subjectAltName"] == (("DNS", web.domain),)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        web.handshake(ssl.create_default_context())
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_current_tls_is_spoken(web: Web, version: ssl.TLSVersion) -> None:
+    context = web.trust()
+    context.minimum_version = context.maximum_version = version
+    with web.handshake(context) as secured:
+        assert secured.version() == {"TLSv1_2": "TLSv1.2", "TLSv1_3": "TLSv1.3"}[version.name]
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_old_tls_is_refused_by_the_site(web: Web, version: ssl.TLSVersion) -> None:
+    context = web.trust()
+    context.set_ciphers("ALL:@SECLEVEL=0")  # else the client would refuse it first
+    context.minimum_version = context.maximum_version = version
+    with pytest.raises(ssl.SSLError, match=r"alert protocol version"):
+        web.handshake(context)
+
+
+def test_browsers_get_http_2(web: Web) -> None:
+    context = web.trust()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with web.handshake(context) as secured:
+        assert secured.selected_alpn_protocol() == "h2"
+
+
+def test_plain_http_leads_to_https_whatever_is_asked_for(web: Web) -> None:
+    for path in ("/", "/Zo%C3%AB?jwt=a%20b", "/school/room", "/config.js"):
+        answer = web.ask(path, port=80)
+        assert (answer.status, answer.headers["location"]) == (301, f"https://{web.domain}{path}")
+    stranger = web.ask("/", headers={"Host": "elsewhere.example"}, port=80)
+    assert stranger.headers["location"] == f"https://{web.domain}/"
+
+
+def test_every_answer_has_the_site_s_headers(web: Web) -> None:
+    for path in ("/", "/room", "/config.js", "/http-bind", "/about/health", "/libs/gone.js", "/css/all.css?v=1"):
+        headers = web.ask(path).headers
+        assert headers["strict-transport-security"] == "max-age=63072000", path
+        assert headers["x-content-type-options"] == "nosniff", path
+        assert headers["referrer-policy"] == "strict-origin-when-cross-origin", path
+        assert headers["x-jitsi-shard"] == "shard-1", path
+
+
+def test_no_version_of_a_server_is_told(web: Web) -> None:
+    for port in (80, 443):
+        for path in ("/", "/libs/gone.js", "/%zz"):
+            answer = web.ask(path, port=port)
+            assert answer.headers["server"] == "nginx", (port, path)
+            assert b"nginx/" not in answer.body, (port, path)
+            assert "x-powered-by" not in answer.headers, (port, path)
+
+
+def test_every_room_is_the_web_client_whatever_its_letters(web: Web, page: str) -> None:
+    for room in ROOMS:
+        answer = web.ask(f"/{quote(room, safe='')}?lang=de")
+        assert (answer.status, answer.text == page) == (200, True), room
+
+
+def test_what_is_no_room_is_not_found_or_refused(web: Web) -> None:
+    assert [web.ask(path).status for path in NO_ROOMS] == [404] * len(NO_ROOMS)
+    assert [web.ask(path).status for path in REFUSED] == [400] * len(REFUSED)
+    assert web.ask("/" + "x" * 40_000).status == 414
+
+
+def test_a_page_below_a_tenant_has_the_tenant_s_settings(web: Web, page: str) -> None:
+    assert "var subdir = '';" in page
+    for tenant in ("school", "schöne schule", "Школа"):
+        text = web.ask(f"/{quote(tenant)}/{quote('Zoë')}").text
+        assert f"var subdir = '{quote(tenant)}/';" in text
+        assert page.splitlines()[-1] in text
+
+
+def test_config_js_leads_browsers_to_this_site(web: Web) -> None:
+    plain, tenant = web.ask("/config.js"), web.ask("/school/config.js")
+    for answer in (plain, tenant):
+        assert answer.status == 200
+        assert answer.headers["content-type"].startswith("application/javascript")
+        assert f'var domain = "{web.domain}";' in answer.text
+        assert "<!--#" not in answer.text
+    assert "var subdir = '';" in plain.text
+    assert "var subdomain = '';" in plain.text
+    assert "var subdir = 'school/';" in tenant.text
+    assert "var subdomain = 'school.';" in tenant.text
+
+
+def test_settings_are_asked_for_again_and_scripts_are_kept(web: Web) -> None:
+    """Page and settings are made for each request; scripts carry a version in their address."""
+    for path in ("/", "/room", "/config.js"):
+        assert not {"etag", "last-modified", "expires", "cache-control"} & web.ask(path).headers.keys(), path
+    script = "/libs/app.bundle.min.js"
+    assert web.ask(f"{script}?v=1").headers["cache-control"] == "max-age=315360000"
+    etag = web.ask(script).headers["etag"]
+    assert web.ask(script, headers={"If-None-Match": etag}).status == 304
+
+
+def test_text_is_packed_for_browsers_that_ask(web: Web, page: str) -> None:
+    for path, whole in (("/", page), ("/libs/app.bundle.min.js", web.ask("/libs/app.bundle.min.js").text)):
+        packed = web.ask(path, headers={"Accept-Encoding": "gzip, br"})
+        assert packed.headers["content-encoding"] == "gzip"
+        assert packed.headers["vary"] == "Accept-Encoding"
+        assert len(packed.body) < len(whole.encode())
+        assert gzip.decompress(packed.body).decode() == whole
+
+
+def test_what_is_missing_gets_the_client_s_own_404_page(web: Web, cluster: Cluster) -> None:
+    missing = web.ask("/static/nothing-here.html")
+    own = cluster.shard.run("cat /usr/share/jitsi-meet/static/404.html")
+    assert missing.status == 404
+    assert missing.headers["content-type"].startswith("text/html")
+    assert own.splitlines()[0].strip() in missing.text
+    assert "<center>" not in missing.text, "this page is nginx's own"
+
+
+@pytest.mark.parametrize("tenant", ["", "/school", "/sch%C3%B6ne%20schule"])
+def test_prosody_answers_over_bosh(web: Web, tenant: str) -> None:
+    body = f"<body xmlns='{BOSH}' rid='1' to='{web.domain}' ver='1.6' wait='5' hold='1' xml:lang='en'/>"
+    answer = web.ask(f"{tenant}/http-bind?room=zo%C3%AB", body, {"Content-Type": "text/xml; charset=utf-8"})
+    assert answer.status == 200
+    opened = ET.fromstring(answer.text)  # noqa: S314 - expat bounds entities
+    assert opened.tag == f"{{{BOSH}}}body"
+    assert opened.get("sid"), answer.text
+    assert opened.get("from") == web.domain
+
+
+@pytest.mark.parametrize("tenant", ["", "/school", "/sch%C3%B6ne%20schule"])
+def test_prosody_answers_over_websocket(web: Web, tenant: str) -> None:
+    with websocket(web, f"{tenant}/xmpp-websocket?room=zo%C3%AB") as stream:
+        stream.send(f"<open xmlns='{FRAMING}' to='{web.domain}' version='1.0'/>")
+        opened = ET.fromstring(stream.recv(timeout=20))  # noqa: S314
+    assert opened.tag == f"{{{FRAMING}}}open"
+    assert opened.get("from") == web.domain
+
+
+def websocket(web: Web, path: str) -> ClientConnection:
+    return connect(
+        f"wss://{web.domain}{path}",
+        ssl=web.trust(),
+        server_hostname=web.domain,
+        subprotocols=[Subprotocol("xmpp")],
+        proxy=None,
+        sock=socket.create_connection((web.address, 443), timeout=20),
+    )
+
+
+@pytest.mark.parametrize("room", ["plain", "Zoë & Jürgen", "日本語", "class 🎉"])
+def test_jicofo_makes_a_room_of_any_letters_ready(web: Web, room: str) -> None:
+    name = quote(room, safe="").lower()  # as the web client writes it
+    address = f"{name}@conference.{web.domain}"
+    asked = {"room": address, "machineUid": "test", "properties": {}}
+    path = f"/conference-request/v1?room={quote(name)}"
+    # The first request makes jicofo join the room; whoever asks again later is told that it is there.
+    eventually(lambda: web.post(path, asked)["ready"], 20, pause=1)
+    assert web.post(path, asked)["room"] == address
