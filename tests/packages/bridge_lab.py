@@ -1,11 +1,10 @@
 """A prosody of Debian's, bridges and a watcher of the brewery, in namespaces and a root of their own.
 
 What a bridge meets on a host is here: prosody's brewery behind TLS, and addresses to harvest. Everything ends with the
-process that holds the namespaces.
+process that holds the namespaces. Longer than other files: prosody, the bridges and who asks them share the namespaces.
 """
 
 import datetime
-import ipaddress
 import json
 import os
 import queue
@@ -19,11 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
+from tests.packages.certificates import certificate, key_pem, pem
 from tools import checkers
 
 HERE, PACKAGES = Path(__file__).parent, Path(__file__).parents[2] / "local_cloud/packages"
@@ -282,11 +277,11 @@ class Lab:
         return answer
 
     def _certify(self) -> None:
-        authority, authority_key = _certificate("the lab's authority")
-        certificate, key = _certificate(f"auth.{DOMAIN}", issuer=(authority, authority_key))
-        self.write("/etc/lab/auth.crt", _pem(certificate))
-        self.write("/etc/lab/auth.key", _key_pem(key))
-        self.authority = _pem(authority)
+        authority, authority_key = certificate("the lab's authority")
+        host, key = certificate(f"auth.{DOMAIN}", issuer=(authority, authority_key))
+        self.write("/etc/lab/auth.crt", pem(host))
+        self.write("/etc/lab/auth.key", key_pem(key))
+        self.authority = pem(authority)
         self.write("/etc/ssl/certs/ca-certificates.crt", self.authority)
 
 
@@ -324,39 +319,3 @@ def lab(root: Path, folder: Path) -> Iterator[Lab]:
         yield made
     finally:
         made.close()
-
-
-def other_authority() -> str:
-    return _pem(_certificate("an authority that has signed nothing here")[0])
-
-
-Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
-
-
-def _certificate(name: str, issuer: Pair | None = None) -> Pair:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer[0].subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=2))
-        .add_extension(x509.BasicConstraints(ca=not issuer, path_length=None), critical=True)
-    )
-    if issuer:
-        names = x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        builder = builder.add_extension(names, critical=False)
-    return builder.sign(issuer[1] if issuer else key, hashes.SHA256()), key
-
-
-def _pem(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
-    coding, style = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    return key.private_bytes(coding, style, serialization.NoEncryption()).decode()

@@ -1,73 +1,18 @@
-"""Level 2: the stand-in of the bridge in the brewery of a real prosody, against recordings/bridge."""
+"""Level 2: what the stand-in of the bridge says in the brewery of a real prosody, and to jicofo (recordings/bridge)."""
 
-import csv
-import json
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.packages.bridge_lab import (
-    BREWERY,
-    DOMAIN,
-    HIBERNATION,
-    PUBLIC,
-    Bridge,
-    Lab,
-    Watcher,
-    other_authority,
-    room,
-    wait_for,
-)
+from tests.packages.bridge_lab import HIBERNATION, PUBLIC, Bridge, Lab, room, wait_for
+from tests.packages.bridge_recordings import QUICK, STATS, in_order, joined
 
-RECORDED = Path(__file__).parent / "recordings/bridge"
-LINES = json.loads((RECORDED / "lines.json").read_text())
-TIMELINES = json.loads((RECORDED / "timelines.json").read_text())
-with (RECORDED / "stat-names-by-state.tsv").open() as _file:
-    STATS = {row["stat"]: row for row in csv.DictReader(_file, delimiter="\t")}
-QUICK = {"videobridge.apis.xmpp-client.presence-interval": "0.3 s", "videobridge.stats.interval": "0.1 s"}
 # What depends on the machine and on what was recorded before.
 MOVING = {"threads", "current_timestamp", "version", "total_conferences_created", "total_conferences_completed",
           "total_conference_seconds", "total_participants"}  # fmt: skip
-
-
-def in_order(event: str, bridge: Bridge) -> None:
-    """The log has the recorded lines of the event, in their order, whatever stands between them."""
-    log = iter(plain(bridge.log))
-    for line in LINES[event]:
-        (wanted,) = plain(f"JVB 2026-11-21 00:00:00.000 {line.replace(': ', ': ', 1)}")
-        assert any(each == wanted for each in log), f"{event}: {wanted} is not in its place in\n{bridge.log}"
-
-
-def plain(log: str) -> list[str]:
-    """Lines without their time, thread and context, and without what differs between two runs."""
-    found = re.findall(
-        r"^JVB \S+ \S+ (\w+): ?(?:\[\d+\] )?(?:\[(?:hostname|confId)=[^\]]*\] )?(.*)$", log, re.MULTILINE
-    )
-    found = found or [re.fullmatch(r"JVB \S+ \S+ (\w+) (.*)", log).groups()]  # type: ignore[union-attr]
-    # Whether stream management is on is not told by the stand-in.
-    changes = ((r"version \S+", "version V"), (r"jvb-lab-\d+", "jvb-lab"), (r" isSm\S+", ""),
-               (r"PT[\d.]+[SM](?=$|:)", "PT"), (r"interval=\d+", "interval"))  # fmt: skip
-    lines = []
-    for level, text in found:
-        for pattern, value in changes:
-            text = re.sub(pattern, value, text)
-        lines.append(f"{level} {text}")
-    return lines
-
-
-@contextmanager
-def joined(lab: Lab, settings: dict[str, Any] | None = None, **shard: Any) -> Iterator[tuple[Bridge, Watcher]]:
-    watcher = lab.watcher()
-    with lab.bridge(settings, **shard) as bridge:
-        wait_for(lambda: len(watcher.of(bridge.nick)) > 1, "the bridge is in the brewery")
-        yield bridge, watcher
 
 
 @dataclass(frozen=True)
@@ -157,105 +102,6 @@ def test_a_relay_tells_its_region_and_id(bridge_lab: Lab) -> None:
     with joined(bridge_lab, {"videobridge.relay": relay}) as (bridge, watcher):
         stats = watcher.of(bridge.nick)[1]["stats"]
         assert (stats["region"], stats["relay_id"]) == ("fsn1", "bridge-1")
-
-
-def test_a_wrong_password_is_tried_for_ever_and_health_stays_good(bridge_lab: Lab) -> None:
-    watcher = bridge_lab.watcher()
-    with bridge_lab.bridge(QUICK, PASSWORD="wrong") as bridge:  # noqa: S106
-        wait_for(lambda: bridge.log.count("SASLError using SCRAM-SHA-1: not-authorized") > 20, "20 attempts")
-        in_order("wrong password", bridge)
-        health, stats = bridge.ask("GET", "/about/health"), bridge.stats()
-        assert health
-        assert stats
-        assert (health.status, stats["muc_clients_configured"], stats["mucs_joined"]) == ("200 OK", 1, 0)
-        assert not watcher.of(bridge.nick)
-
-
-@pytest.mark.parametrize("why", ["authority", "name"])
-def test_a_certificate_that_is_not_trusted_or_of_another_name_keeps_a_bridge_out(why: str, bridge_lab: Lab) -> None:
-    trust = other_authority() if why == "authority" else bridge_lab.authority
-    shard: dict[str, Any] = {"DOMAIN": f"other.{DOMAIN}"} if why == "name" else {}
-    watcher = bridge_lab.watcher()
-    with bridge_lab.trusting(trust), bridge_lab.bridge(**shard) as bridge:
-        wait_for(lambda: bridge.log.count("PKIX path building failed") > 8, "several attempts")
-        in_order("untrusted", bridge)
-        health = bridge.ask("GET", "/about/health")
-        assert health
-        assert health.status == "200 OK"
-        assert "Connected." not in bridge.log
-        assert not watcher.of(bridge.nick)
-
-
-def test_a_bridge_told_not_to_verify_joins_whatever_the_certificate(bridge_lab: Lab) -> None:
-    with bridge_lab.trusting(other_authority()), joined(bridge_lab, DISABLE_CERTIFICATE_VERIFICATION="true"):
-        pass
-
-
-def test_javas_store_of_authorities_goes_before_the_systems(bridge_lab: Lab) -> None:
-    with bridge_lab.trusting(bridge_lab.authority, java=other_authority()), bridge_lab.bridge() as bridge:
-        wait_for(lambda: "PKIX path building failed" in bridge.log, "the bridge does not trust")
-    with bridge_lab.trusting(other_authority(), java=bridge_lab.authority), joined(bridge_lab):
-        pass
-
-
-def test_a_bridge_that_is_ended_leaves_at_once(bridge_lab: Lab) -> None:
-    with joined(bridge_lab) as (bridge, watcher):
-        ended = time.time()
-        bridge.kill(15)
-        recorded = TIMELINES["sigterm-live-room"]
-        assert bridge.process.wait(20) == recorded["status"] == 143
-        assert time.time() - ended < recorded["ended"] + 1
-        wait_for(lambda: watcher.of(bridge.nick)[-1]["type"] == "unavailable", "it has left")
-        assert watcher.of(bridge.nick)[-1]["codes"] == []
-        in_order("ends", bridge)
-
-
-def test_a_bridge_is_back_soon_after_prosody_and_keeps_its_rooms(bridge_lab: Lab) -> None:
-    with joined(bridge_lab, QUICK) as (bridge, watcher):
-        watcher.ask(bridge.nick, room("orphan", create=["a", "b"]))
-        try:
-            bridge_lab.stop_prosody()
-            wait_for(lambda: "Reconnection failed" in bridge.log, "the bridge misses it")
-            stats = bridge.stats()
-            assert stats
-            assert (stats["conferences"], stats["local_endpoints"]) == (1, 2)
-        finally:
-            bridge_lab.start_prosody()
-        wait_for(lambda: bridge.log.count("Joined MUC") == 2, "the bridge is back")
-        tries = bridge.at("Reconnecting in 0")
-        assert all(0.9 < later - earlier < 1.5 for earlier, later in pairwise(tries))
-        assert bridge.at("Joined MUC")[1] - tries[-1] < 1
-        in_order("lost", bridge)
-
-
-def test_a_bridge_that_is_there_before_prosody_joins_when_that_arrives(bridge_lab: Lab) -> None:
-    bridge_lab.stop_prosody()
-    try:
-        with bridge_lab.bridge() as bridge:
-            wait_for(lambda: "Error connecting" in bridge.log, "the bridge has tried")
-            bridge_lab.start_prosody()
-            wait_for(lambda: "Joined MUC" in bridge.log, "the bridge has joined")
-    finally:
-        if ":5222" not in bridge_lab.run("ss", "-ltn").stdout:
-            bridge_lab.start_prosody()
-
-
-def test_an_entry_that_lacks_a_key_is_left_out_without_a_word(bridge_lab: Lab) -> None:
-    with bridge_lab.bridge(QUICK, MUC_NICKNAME="") as bridge:
-        wait_for(lambda: "HealthChecker" in bridge.log, "the bridge runs")
-        stats = bridge.stats()
-        assert stats
-        assert stats["muc_clients_configured"] == 0
-        assert "MucClient" not in bridge.log
-
-
-def test_one_bridge_serves_several_shards_and_rooms(bridge_lab: Lab) -> None:
-    other = {"Hostname": "localhost", "domain": f"auth.{DOMAIN}", "username": "jvb", "password": bridge_lab.password,
-             "muc_jids": f"{BREWERY}, second@internal.auth.{DOMAIN}", "muc_nickname": "twice"}  # fmt: skip
-    settings = QUICK | {"videobridge.apis.xmpp-client.configs.other": other}
-    with joined(bridge_lab, settings) as (bridge, watcher):
-        wait_for(lambda: watcher.of("twice"), "the second nickname is there, too")
-        wait_for(lambda: (bridge.stats() or {})["mucs_joined"] == 3, "all rooms are joined")
 
 
 def test_jicofo_can_make_change_and_end_a_conference(bridge_lab: Lab) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.packages.bridge_lab import PRIVATE, PUBLIC, Bridge, Lab, room, wait_for
-from tests.packages.test_videobridge_brewery import QUICK, TIMELINES, in_order, joined
+from tests.packages.bridge_recordings import QUICK, TIMELINES, in_order, joined
 
 # As short as a test wants it; the recorded bridge waited for the default, a minute.
 DELAY = {"videobridge.shutdown.shutting-down-delay": "1500 ms"}

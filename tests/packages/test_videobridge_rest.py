@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.packages.bridge_lab import PUBLIC, Answer, Bridge, Lab, Watcher, other_authority, room, wait_for
+from tests.packages.bridge_lab import PUBLIC, Answer, Bridge, Lab, Watcher, room, wait_for
+from tests.packages.certificates import other_authority
 
 RECORDED = json.loads((Path(__file__).parent / "recordings/bridge/rest.json").read_text())
 ANSWERS = {each["name"]: each for each in RECORDED["answers"]}
