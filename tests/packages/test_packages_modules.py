@@ -1,6 +1,8 @@
 """The stand-in modules of jitsi-meet-prosody in the real prosody, configured by the files of the signaling role.
 
 Asked stanza for stanza, as browsers and jicofo ask. Level 2: checked.
+
+Over 200 lines: one prosody serves all of these tests, one or two for each module.
 """
 
 import ssl
