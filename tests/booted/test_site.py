@@ -1,7 +1,6 @@
 """Level 4: the web site from outside: TLS, headers, rooms of any letters, settings, the ways to prosody and jicofo."""
 
 import gzip
-import socket
 import ssl
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
@@ -190,7 +189,7 @@ def websocket(web: Web, path: str) -> ClientConnection:
         server_hostname=web.domain,
         subprotocols=[Subprotocol("xmpp")],
         proxy=None,
-        sock=socket.create_connection((web.address, 443), timeout=20),
+        sock=web.connection(),
     )
 
 

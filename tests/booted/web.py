@@ -47,6 +47,9 @@ class Web:
         context.set_alpn_protocols(["http/1.1"])
         return context
 
+    def connection(self, port: int = 443) -> socket.socket:
+        return socket.create_connection((self.address, port), timeout=20)
+
     def authority_file(self, folder: Path) -> Path:
         file = folder / "authority.crt"
         file.write_text(self.authority)
@@ -57,7 +60,7 @@ class Web:
     ) -> Answer:
         """GET, or POST where there is a body. The path goes out as it stands; SSLError if the certificate is wrong."""
         connection = http.client.HTTPConnection(self.domain, port, timeout=20)
-        connection.sock = socket.create_connection((self.address, port), timeout=20)
+        connection.sock = self.connection(port)
         try:
             if port == 443:
                 connection.sock = self.trust().wrap_socket(connection.sock, server_hostname=self.domain)
@@ -73,7 +76,7 @@ class Web:
         return json.loads(answer.body)
 
     def handshake(self, context: ssl.SSLContext) -> ssl.SSLSocket:
-        raw = socket.create_connection((self.address, 443), timeout=20)
+        raw = self.connection()
         try:
             return context.wrap_socket(raw, server_hostname=self.domain)
         except OSError:
