@@ -128,9 +128,9 @@ def delete(call: Call) -> Answer:
     actions.free(call, "server", server["id"])
     if server["protection"]["delete"]:
         raise protected("server")
-    server["status"] = "deleting"
-    call.store.put("server", call.project, server)
-    return actions.started(call, actions.start(call, "delete_server", ("server", server["id"])), 200)
+    was = server["status"]
+    call.store.put("server", call.project, {**server, "status": "deleting"})
+    return actions.started(call, actions.start(call, "delete_server", ("server", server["id"]), was=was), 200)
 
 
 def _created(store: Store, project: str, action: Doc) -> None:
@@ -152,7 +152,7 @@ def _deleted(store: Store, project: str, action: Doc) -> None:
     if server is None:
         return
     if action["error"]:
-        store.put("server", project, {**server, "status": "running"})
+        store.put("server", project, {**server, "status": action["_arguments"]["was"]})
         return
     primary_ips.leave(store, project, server)
     store.delete("server", project, server["id"])

@@ -113,6 +113,16 @@ def test_a_creation_that_fails_leaves_a_server_that_is_off(cloud: LocalCloud, he
     assert server.status == "off"
 
 
+def test_a_deletion_that_fails_leaves_the_server_as_it_was(cloud: LocalCloud, hetzner: Any) -> None:
+    server = make_server(hetzner, "bridge-1")
+    server.power_off().wait_until_finished()
+    cloud.admin.fault(match={"method": "DELETE"}, fault={"action_error": {}})
+    with pytest.raises(ActionFailedException):
+        server.delete().wait_until_finished()
+    server.reload()
+    assert server.status == "off"
+
+
 def test_cloudflare_fails_in_its_own_words(cloud: LocalCloud, dns: Any) -> None:
     match = {"api": "cloudflare", "method": "POST", "path": "/dns_records$"}
     cloud.admin.fault(match=match, fault={"status": 400, "code": 81057, "message": "on purpose"})
