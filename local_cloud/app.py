@@ -69,7 +69,9 @@ def _admin(gate: Gate) -> list[Route]:
 
     async def status(_: Request) -> Response:
         report = {"since": since, "action_seconds": gate.action_seconds, "projects": gate.store.counts()}
-        return JSONResponse({**report, "hosts": gate.hosts() if gate.hosts else None})
+        if gate.hosts is None:
+            return JSONResponse({**report, "hosts": None, "problems": []})
+        return JSONResponse({**report, "hosts": gate.hosts.report(), "problems": gate.hosts.problems()})
 
     async def log(request: Request) -> Response:
         return JSONResponse({"calls": gate.log.since(int(request.query_params.get("since", "0")))})
@@ -91,10 +93,10 @@ def _admin(gate: Gate) -> list[Route]:
     async def service(request: Request) -> Response:
         """Body {"name": "archives", "away": true}: a service that the hosts use goes away or returns."""
         order = await request.json()
-        if gate.services is None:
+        if gate.hosts is None:
             return JSONResponse({"error": "the embedded cloud runs without hosts"}, 409)
         try:
-            await gate.services(order["name"], order["away"])
+            await gate.hosts.service(order["name"], order["away"])
         except KeyError as error:
             return JSONResponse({"error": f"no such service or field: {error}"}, 422)
         return Response(status_code=204)

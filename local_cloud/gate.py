@@ -3,8 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,27 +19,32 @@ from .log import CallLog
 from .store import Doc, Store
 
 
+class Hosts(Protocol):
+    """Who performs actions on hosts that really run (hosts/site.py)."""
+
+    def wake(self) -> None:
+        """Called after each call: something may have changed."""
+
+    def report(self) -> list[Doc]:
+        """One entry per server."""
+
+    def problems(self) -> list[str]:
+        """What does not work though it should, in words."""
+
+    async def service(self, name: str, away: bool) -> None:
+        """Take a service away from the hosts, or give it back; KeyError if there is none of that name."""
+
+
 class Gate:
     def __init__(self, store: Store, log: CallLog, action_seconds: float, calls_per_hour: int) -> None:
         self.store, self.log, self.action_seconds = store, log, action_seconds
         self.faults, self.limit = Faults(), RateLimit(calls_per_hour)
         self._by_hosts: frozenset[str] = frozenset()
-        self._wake: Callable[[], None] = lambda: None
-        self.hosts: Callable[[], list[Doc]] | None = None
-        self.services: Callable[[str, bool], Awaitable[None]] | None = None
+        self.hosts: Hosts | None = None
 
-    def perform(
-        self,
-        commands: frozenset[str],
-        wake: Callable[[], None],
-        hosts: Callable[[], list[Doc]],
-        services: Callable[[str, bool], Awaitable[None]],
-    ) -> None:
-        """Leave the actions of these commands to hosts.
-
-        `wake` is called after every call, `hosts` describes them, `services` takes one of theirs away (True) or back.
-        """
-        self._by_hosts, self._wake, self.hosts, self.services = commands, wake, hosts, services
+    def perform(self, commands: frozenset[str], hosts: "Hosts") -> None:
+        """Leave the actions of these commands to hosts."""
+        self._by_hosts, self.hosts = commands, hosts
 
     async def serve(self, request: Request, api: Api, handler: Handler | RefusalError) -> Response:
         """Answer one call of an API; `handler` is a RefusalError where no route fits."""
@@ -99,6 +104,10 @@ class Gate:
                 return handler(call)
         finally:
             self._wake()
+
+    def _wake(self) -> None:
+        if self.hosts is not None:
+            self.hosts.wake()
 
     def reset(self) -> None:
         """Empty the state, the log, the faults and the rate limits. Keys are derived and stay."""

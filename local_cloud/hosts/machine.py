@@ -45,6 +45,10 @@ class Machine:
         """What the host changed on its image."""
         return self.folder / "upper"
 
+    @property
+    def has_disk(self) -> bool:
+        return (self.folder / "base").exists()
+
     def create(self, base: Path) -> None:
         """An empty disk on the image; what was there is gone."""
         for name in ("upper", "work"):
@@ -54,7 +58,10 @@ class Machine:
 
     async def boot(self, memory: float) -> None:
         """Start it with so much memory to be seen (GB); returns when its init runs. BootError if it does not."""
-        await self._mount()
+        base = Path((self.folder / "base").read_text())
+        if not base.is_dir():
+            raise BootError(f"the image that its disk lies on was removed, {base}: rebuild the server")
+        await self._mount(base)
         self._firmware(memory)
         self._told = False
         with self.console.open("ab") as console:
@@ -64,12 +71,14 @@ class Machine:
         limit = time.monotonic() + 30
         while (found := _systemd(self._nspawn.pid)) is None:
             if self._nspawn.returncode is not None or time.monotonic() > limit:
+                with suppress(ProcessLookupError):
+                    self._nspawn.kill()
                 raise BootError(f"it does not boot: {tail(self.console, 3)}")
             await asyncio.sleep(0.02)
         self.init, self.since = found, time.time()
+        self._watch = asyncio.create_task(self._wait(self._nspawn))
         # A container sees the memory of the machine below it; the roles size their programs by what they see.
         await run("nsenter", "-t", str(found), "-m", "mount", "--bind", "/etc/test-dmi/meminfo", "/proc/meminfo")
-        self._watch = asyncio.create_task(self._wait(self._nspawn))
 
     async def shut_down(self, seconds: float = ORDERLY_SECONDS) -> bool:
         """Ask it to end in order, as by ACPI; False if it still runs after `seconds`."""
@@ -77,7 +86,10 @@ class Machine:
             self._told = True
             with suppress(ProcessLookupError):
                 os.kill(self.init, signal.SIGRTMIN + 4)
-        return await self._over(seconds)
+        over = await self._over(seconds)
+        if not over:
+            self._told = False  # when it ends after all, it does so by itself
+        return over
 
     async def kill(self) -> None:
         """As if its power went."""
@@ -122,12 +134,17 @@ class Machine:
         if not self._told:
             self._ended(self, status == REBOOT)
 
-    async def _mount(self) -> None:
+    async def _mount(self, base: Path) -> None:
         if self.root.is_mount():
             return
-        self.root.mkdir(parents=True, exist_ok=True)
-        base = (self.folder / "base").read_text()
-        layers = f"lowerdir={base},upperdir={self.disk},workdir={self.folder / 'work'}"
+        # Commas and colons separate what mount is given: so it gets names that have none, whatever the folders' are.
+        links = self.root.with_name(f"{self.server}.layers")
+        for folder in (self.root, links):
+            folder.mkdir(parents=True, exist_ok=True)
+        for name, place in (("base", base), ("disk", self.folder)):
+            (links / name).unlink(missing_ok=True)
+            (links / name).symlink_to(place)
+        layers = f"lowerdir={links}/base,upperdir={links}/disk/upper,workdir={links}/disk/work"
         await run("mount", "-t", "overlay", "overlay", "-o", layers, str(self.root))
 
     async def _unmount(self) -> None:
@@ -173,7 +190,8 @@ def _systemd(nspawn: int) -> int | None:
 
 def cgroup_name(state: Path) -> str:
     """The cgroup that holds the hosts of a state folder."""
-    return f"jitsi-fleet-{state.stat().st_ino}"
+    known = state.stat()
+    return f"jitsi-fleet-{known.st_dev:x}-{known.st_ino:x}"
 
 
 def remove_cgroup(top: Path) -> None:

@@ -19,6 +19,8 @@ SERVICES = (addresses.RESOLVER, addresses.ARCHIVES, addresses.ACME, addresses.WO
 # What a host calls its second interface depends on the machine that it runs on.
 PRIVATE_NAMES = ("enp7s0", "ens10")
 
+AGAIN_SECONDS = 0.5
+
 
 @dataclass(frozen=True)
 class Plug:
@@ -37,7 +39,7 @@ class Networks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder  # for the DHCP servers' files
         self._routers = asyncio.Lock()  # so that two servers at once make one router
-        self._servers: dict[str, asyncio.subprocess.Process] = {}
+        self._servers: dict[str, asyncio.Task[None]] = {}  # of DHCP
 
     async def start(self) -> None:
         for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
@@ -113,7 +115,9 @@ class Networks:
         """Remove the routers of networks that are no longer there."""
         kept = {f"n{number}" for number in wanted}
         for router in [name for name in self._servers if name.startswith("n") and name not in kept]:
-            self._servers.pop(router).kill()
+            server = self._servers.pop(router)
+            server.cancel()
+            await asyncio.wait([server])
             await run("ip", "netns", "del", router)
 
     async def cut(self, server: int) -> None:
@@ -159,7 +163,20 @@ class Networks:
             f"--dhcp-hostsdir={self._folder / name}",
             *(f"--dhcp-option={option}" for option in options),
         ]
-        self._servers[name] = await asyncio.create_subprocess_exec(*command)
+        self._servers[name] = asyncio.create_task(_kept_running(command))
+
+
+async def _kept_running(command: list[str]) -> None:
+    """Until it is cancelled; a program that ends is started again."""
+    while True:
+        process = await asyncio.create_subprocess_exec(*command)
+        try:
+            print(f"{command[0]} has ended with {await process.wait()} and is started again", flush=True)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        await asyncio.sleep(AGAIN_SECONDS)
 
 
 def namespace(server: int) -> str:
