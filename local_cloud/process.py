@@ -1,5 +1,6 @@
 """Starting and stopping the embedded cloud as a process of its own; for the command line, tests and benchmarks."""
 
+import fcntl
 import json
 import os
 import signal
@@ -105,7 +106,7 @@ class LocalCloud:
         except ProcessLookupError:
             return
         limit = time.monotonic() + PATIENCE
-        while _alive(self.pid):
+        while _alive(self.pid) or _locked(self.state):
             if time.monotonic() > limit:
                 raise NotStartedError(f"process {self.pid} does not end")
             time.sleep(0.02)
@@ -123,6 +124,18 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def _locked(state: Path) -> bool:
+    """True while a process holds the state folder: with hosts there is one that clears up after the other."""
+    try:
+        with (state / "lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def running(state: Path) -> LocalCloud | None:
@@ -154,8 +167,6 @@ def start(
     if found:
         return found
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in ("pid", "port"):
-        (state / name).unlink(missing_ok=True)
     options = ["--port", str(port), "--state", str(state), "--action-seconds", str(action_seconds)]
     command = [
         sys.executable,

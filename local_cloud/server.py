@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,22 @@ from .app import build
 from .connections import Protocol
 from .gate import Gate
 from .hosts import addresses, enclosure, metadata
-from .hosts.site import COMMANDS, Site
+from .hosts.operations import COMMANDS
+from .hosts.site import Site
 from .images import prepare
 from .log import CallLog
 from .store import Store
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Enclosed:
+    """What the inner process got from the outer one (hosts/enclosure.py)."""
+
+    network: int  # descriptor of the machine's network namespace
+    leash: int  # descriptor of a pipe whose other end is the outer process's: at its end the cloud ends
+    pid: int  # of this process, as the machine sees it
 
 
 class InUseError(Exception):
@@ -35,54 +46,61 @@ def serve(folder: Path, port: int, action_seconds: float, calls_per_hour: int, *
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InUseError(f"another embedded cloud runs on {folder}") from error
+        _forget_process(folder)  # one that was killed
         listener = _listener(port)
         try:
             if hosts:
-                enclosure.run(folder, listener, action_seconds, calls_per_hour)
+                enclosure.run(folder, listener, lock.fileno(), action_seconds, calls_per_hour)
             else:
-                asyncio.run(_serve(folder, listener, os.getpid(), action_seconds, calls_per_hour))
+                asyncio.run(_serve(folder, listener, action_seconds, calls_per_hour))
         finally:
-            for name in ("pid", "port"):
-                (folder / name).unlink(missing_ok=True)
+            _forget_process(folder)
 
 
 def serve_inside(
-    folder: Path, listener: socket.socket, outside: int, pid: int, action_seconds: float, calls_per_hour: int
+    folder: Path, listener: socket.socket, enclosed: Enclosed, action_seconds: float, calls_per_hour: int
 ) -> None:
-    """The same with hosts, from within the namespaces; `pid` is this process as the machine sees it."""
-    asyncio.run(_serve(folder, listener, pid, action_seconds, calls_per_hour, outside))
+    """The same with hosts, from within the namespaces."""
+    try:
+        asyncio.run(_serve(folder, listener, action_seconds, calls_per_hour, enclosed))
+    finally:
+        _forget_process(folder)
+
+
+def _forget_process(folder: Path) -> None:
+    for name in ("pid", "port"):
+        (folder / name).unlink(missing_ok=True)
 
 
 async def _serve(
     folder: Path,
     listener: socket.socket,
-    pid: int,
     action_seconds: float,
     calls_per_hour: int,
-    outside: int | None = None,
+    enclosed: Enclosed | None = None,
 ) -> None:
     store, log = Store(folder), CallLog(folder)
     gate = Gate(store, log, action_seconds, calls_per_hour)
-    listeners, site = [listener], None
     app: Application = build(gate)
-    if outside is None:
+    site = None
+    if enclosed is None:
         store.release()  # nobody is here to end what hosts had begun
     else:
         found = prepare.find()
         if found is None:
             raise RuntimeError("the images are not prepared: python -m local_cloud prepare")
         (folder / "hosts").mkdir(exist_ok=True)
-        site = Site(store, folder / "hosts", found, outside)
-        gate.perform(COMMANDS, site.wake, site.report, site.service)
-        await site.start()
-        listeners.append(_listener(80, addresses.METADATA))
+        site = Site(store, folder / "hosts", found, enclosed.network)
+        gate.perform(COMMANDS, site)
         app = _by_address(app, metadata.build(store, site.asking))
     config = uvicorn.Config(app, http=Protocol, log_level="warning", access_log=False, lifespan="off")
     server = uvicorn.Server(config)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn raises the signal again when it has ended; the hosts are then still to be shut down.
-        asyncio.get_running_loop().add_signal_handler(number, lambda: None)
-    (folder / "pid").write_text(str(pid))
+    _end_by_signals(server, enclosed)
+    listeners = [listener]
+    if site is not None:
+        await site.start()
+        listeners.append(_listener(80, addresses.METADATA))
+    (folder / "pid").write_text(str(enclosed.pid if enclosed else os.getpid()))
     (folder / "port").write_text(str(listener.getsockname()[1]))
     try:
         await server.serve(listeners)
@@ -91,6 +109,21 @@ async def _serve(
             await site.stop()
         log.close()
         store.close()
+
+
+def _end_by_signals(server: uvicorn.Server, enclosed: Enclosed | None) -> None:
+    """Also before it serves, and without the signal that uvicorn raises again: hosts are still to be shut down then."""
+
+    def end() -> None:
+        server.should_exit = True
+        if enclosed is not None:
+            loop.remove_reader(enclosed.leash)
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    if enclosed is not None:
+        loop.add_reader(enclosed.leash, end)
 
 
 def _by_address(apis: Application, of_hosts: Application) -> Application:

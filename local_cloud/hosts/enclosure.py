@@ -2,7 +2,8 @@
 
 The first process stays outside. It holds what has to be made there, the listener of the APIs and a descriptor of the
 machine's network, starts the cloud in new mount, network and process namespaces, and removes the cgroups when that
-has ended. Whatever ends the inner process, the kernel ends its hosts, mounts and interfaces.
+has ended. Whatever ends the inner process, the kernel ends its hosts, mounts and interfaces; when this process is
+killed, the inner one ends in order and leaves nothing either. Who kills both leaves empty cgroups until the next start.
 """
 
 import argparse
@@ -38,15 +39,25 @@ def unavailable() -> str | None:
     return f"namespaces are not allowed here: {probe.stderr.strip()}" if probe.returncode else None
 
 
-def run(folder: Path, listener: socket.socket, action_seconds: float, calls_per_hour: int) -> None:
-    """Serve inside, until it ends; SIGTERM and SIGINT are handed on. Writes `pid` into the folder."""
-    kept = (listener.fileno(), os.open("/proc/self/ns/net", os.O_RDONLY), os.open("/proc", os.O_DIRECTORY))
+def run(folder: Path, listener: socket.socket, lock: int, action_seconds: float, calls_per_hour: int) -> None:
+    """Serve inside, until it ends; SIGTERM and SIGINT end it in order. Writes `pid` into the folder.
+
+    The inner process notices by the end of a pipe that it is to end, so also that this process was killed. Both hold
+    `lock`, a descriptor of the state folder's lock.
+    """
+    leash, end_of_leash = os.pipe()
+    kept = (
+        listener.fileno(),
+        os.open("/proc/self/ns/net", os.O_RDONLY),
+        os.open("/proc", os.O_DIRECTORY),
+        leash,
+    )
     values = (folder, *kept, action_seconds, calls_per_hour)
     command = [*UNSHARE, sys.executable, "-m", "local_cloud.hosts.enclosure", *map(str, values)]
     _allow_many_hosts()
-    inner = subprocess.Popen(command, pass_fds=kept)
+    inner = subprocess.Popen(command, pass_fds=(*kept, lock))
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda caught, _: _hand_on(folder, caught))
+        signal.signal(number, lambda *_: _close(end_of_leash))
     inner.wait()
     for hierarchy in hierarchies():
         remove_cgroup(hierarchy / cgroup_name(folder))
@@ -61,9 +72,9 @@ def _allow_many_hosts() -> None:
             print(f"more than about ten hosts may not boot: {INOTIFY}: {error.strerror}", flush=True)
 
 
-def _hand_on(folder: Path, number: int) -> None:
-    with suppress(OSError, ValueError):
-        os.kill(int((folder / "pid").read_text()), number)
+def _close(descriptor: int) -> None:
+    with suppress(OSError):  # by an earlier signal
+        os.close(descriptor)
 
 
 def hierarchies() -> list[Path]:
@@ -83,11 +94,11 @@ def _prepare_mounts() -> None:
 
 def main() -> None:
     """In the new namespaces."""
-    from ..server import serve_inside
+    from ..server import Enclosed, serve_inside
 
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    for name in ("listener", "network", "processes"):
+    for name in ("listener", "network", "processes", "leash"):
         parser.add_argument(name, type=int)
     parser.add_argument("action_seconds", type=float)
     parser.add_argument("calls_per_hour", type=int)
@@ -97,7 +108,8 @@ def main() -> None:
     os.close(options.processes)
     _prepare_mounts()
     listener = socket.socket(fileno=options.listener)
-    serve_inside(options.folder, listener, options.network, pid, options.action_seconds, options.calls_per_hour)
+    enclosed = Enclosed(options.network, options.leash, pid)
+    serve_inside(options.folder, listener, enclosed, options.action_seconds, options.calls_per_hour)
 
 
 if __name__ == "__main__":
