@@ -1,6 +1,7 @@
 """python -m local_cloud up|down|status|reset|prepare|console|exec"""
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,9 +14,13 @@ from .server import InUseError, serve
 
 
 def main() -> int:
-    options = _parser().parse_args()
-    if getattr(options, "command", None) and options.command[0] == "--":
-        options.command.pop(0)
+    # What comes after -- is a host's: an option in it is not one of ours.
+    own, command = _divided(sys.argv[1:])
+    parser = _parser()
+    options = parser.parse_args(own)
+    if command and options.run is not execute:
+        parser.error("only exec takes a command after --")
+    options.command = command
     state = options.state.resolve()
     try:
         return int(options.run(options, state))
@@ -27,6 +32,12 @@ def main() -> int:
     ) as error:
         print(f"local_cloud: {error}", file=sys.stderr)
         return 1
+
+
+def _divided(words: list[str]) -> tuple[list[str], list[str]]:
+    """The words before and after the first --."""
+    at = words.index("--") if "--" in words else len(words)
+    return words[:at], words[at + 1 :]
 
 
 def up(options: argparse.Namespace, state: Path) -> int:
@@ -47,10 +58,14 @@ def up(options: argparse.Namespace, state: Path) -> int:
 
 
 def _hosts(options: argparse.Namespace) -> bool:
-    """Whether servers boot: as asked, else where this machine can."""
-    if options.hosts is not None:
-        return bool(options.hosts)
-    reason = enclosure.unavailable() or (None if images.find() else "the images are not prepared")
+    """Whether servers boot: as asked, else where this machine can. UnavailableError where they should and cannot."""
+    if options.hosts is False:
+        return False
+    reason = enclosure.unavailable()
+    if reason is None and images.find() is None:
+        reason = "the images are not prepared: python -m local_cloud prepare"
+    if reason and options.hosts:
+        raise machine_tools.UnavailableError(f"servers cannot boot: {reason}")
     if reason:
         print(f"Servers are rows in the API only: {reason}.")
     return reason is None
@@ -101,6 +116,8 @@ def status(_: argparse.Namespace, state: Path) -> int:
             print(f"{project:<26}" + "".join(f"{counts.get(kind, 0):>18}" for kind in kinds))
     if report["hosts"] is not None:
         print("\n" + command_line.table(report["hosts"]))
+    for problem in report["problems"]:
+        print(f"problem: {problem}")
     return 0
 
 
@@ -112,6 +129,7 @@ def reset(_: argparse.Namespace, state: Path) -> int:
     else:
         for name in ("cloud.sqlite", "cloud.sqlite-wal", "cloud.sqlite-shm", "calls.jsonl"):
             (state / name).unlink(missing_ok=True)
+        shutil.rmtree(state / "hosts", ignore_errors=True)
     print(f"The embedded cloud in {state} is empty.")
     return 0
 
@@ -134,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
         if run in (console, execute):
             command.add_argument("host", help="its name, as in bridge-2")
         if run is execute:
-            command.add_argument("command", nargs=argparse.REMAINDER, help="the command, after --")
+            command.usage = "python -m local_cloud exec [--state STATE] host [-- command ...]"
         if run is console:
             command.add_argument("--lines", type=int, default=40)
             command.add_argument("--cloud-init", action="store_true", help="the log of cloud-init instead")

@@ -10,6 +10,8 @@ from ..process import LocalCloud
 from ..store import Doc
 from .machine import tail
 
+ROOTS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 
 class UnknownHostError(Exception):
     """No host, or more than one, has the name; the message says which there are."""
@@ -33,7 +35,8 @@ def find(cloud: LocalCloud, name: str) -> Doc:
     hosts: list[Doc] | None = cloud.admin.status()["hosts"]
     if hosts is None:
         raise UnknownHostError("the embedded cloud runs without hosts")
-    found = [host for host in hosts if re.fullmatch(re.escape(name) + "(-[0-9a-f]{7})?", host["name"])]
+    found = [host for host in hosts if host["name"] == name]
+    found = found or [host for host in hosts if re.fullmatch(re.escape(name) + "-[0-9a-f]{7}", host["name"])]
     if len(found) != 1:
         names = ", ".join(host["name"] for host in hosts) or "none"
         raise UnknownHostError(
@@ -57,7 +60,19 @@ def inside(cloud: LocalCloud, host: Doc) -> list[str]:
         raise UnknownHostError(f"{host['name']} is {host['status']}")
     # Its process id is one of the cloud's own numbering: so first into the cloud, then into the host.
     enter_cloud = ["nsenter", "-t", str(cloud.pid), "-m", "-p", "-n", "--"]
-    return [*enter_cloud, "nsenter", "-t", str(host["init"]), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
+    enter_host = ["nsenter", "-t", str(host["init"]), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
+    # What this machine has set (proxies, certificates) is not the host's.
+    terminal = os.environ.get("TERM", "dumb")
+    return [
+        *enter_cloud,
+        *enter_host,
+        "env",
+        "-i",
+        f"PATH={ROOTS_PATH}",
+        "HOME=/root",
+        "LANG=C.UTF-8",
+        f"TERM={terminal}",
+    ]
 
 
 def execute(cloud: LocalCloud, options: argparse.Namespace) -> int:
