@@ -16,6 +16,9 @@ from . import addresses
 from .shell import CommandError, ip, run
 
 SERVICES = (addresses.RESOLVER, addresses.ARCHIVES, addresses.ACME, addresses.WORLD)
+# A bridge without one of its own takes that of a port: with each new server the gateway would be somewhere else, and
+# hosts that remember where it was would reach nobody for half a minute.
+GATEWAY_MAC = "02:00:00:00:00:01"
 # What a host calls its second interface depends on the machine that it runs on.
 PRIVATE_NAMES = ("enp7s0", "ens10")
 
@@ -46,7 +49,7 @@ class Networks:
             Path("/proc/sys/net", name).write_text("1")
         await ip(
             f"""link set lo up
-            link add public type bridge
+            link add public address {GATEWAY_MAC} type bridge
             addr add {addresses.DHCP_SERVER}/15 dev public
             addr add {addresses.GATEWAY}/32 dev public
             addr add {addresses.METADATA}/32 dev public
@@ -139,7 +142,7 @@ class Networks:
         await run("ip", "netns", "add", router)
         await ip(
             f"""link set lo up
-            link add net type bridge
+            link add net address {GATEWAY_MAC} type bridge
             addr add {gateway}/{network.prefixlen} dev net
             link set net mtu 1450 up""",
             router,
