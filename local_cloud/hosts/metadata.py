@@ -32,7 +32,7 @@ def build(store: Store, asking: Callable[[str], tuple[str, Doc] | None]) -> Star
         value = values.get(path.removeprefix("metadata/"))
         if value is None or not path.startswith("metadata/"):
             return PlainTextResponse("not found", 404)
-        return PlainTextResponse(value if isinstance(value, str) else yaml.safe_dump(value))
+        return PlainTextResponse(str(value) if isinstance(value, str | int) else yaml.safe_dump(value))
 
     return Starlette(routes=[Route("/hetzner/v1/{path:path}", answer)])
 
