@@ -26,6 +26,8 @@ CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NU
 
 WAITS = 1e12  # `due` of an action that ends when a host has done something, not at a time
 
+BEGINS = "begins:"  # before the name of a counter: where it begins
+
 
 class NameTakenError(Exception):
     """Another object of this kind in this project has the name."""
@@ -141,12 +143,16 @@ class Store:
         return int(self._db.execute(query, (counter,)).fetchone()[0])
 
     def begin_counter(self, counter: str, first: int) -> None:
-        """Let `next` begin with `first`, if it has not begun."""
-        self._db.execute("INSERT OR IGNORE INTO counters VALUES (?, ?)", (counter, first - 1))
+        """Let `next` begin with `first`, now if it has not begun, and after a reset."""
+        for name in (counter, BEGINS + counter):
+            self._db.execute("INSERT OR IGNORE INTO counters VALUES (?, ?)", (name, first - 1))
 
     def clear(self) -> None:
-        for table in ("objects", "running", "counters"):
-            self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - three fixed names
+        """Ids go on: nobody takes a new object for an old one."""
+        for table in ("objects", "running"):
+            self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - two fixed names
+        self._db.execute("DELETE FROM counters WHERE name NOT GLOB ?", (BEGINS + "*",))
+        self._db.execute("INSERT INTO counters SELECT substr(name, ?), value FROM counters", (len(BEGINS) + 1,))
 
     def close(self) -> None:
         self._db.close()
