@@ -1,6 +1,10 @@
 """Embedded clouds with hosts for tests, and plain Debian hosts on them; no cluster and no Pulumi."""
 
+import os
+import re
 import secrets
+import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +21,7 @@ from hcloud.server_types import ServerType
 from local_cloud import process
 from local_cloud.hosts import enclosure
 from local_cloud.hosts.command_line import inside
+from local_cloud.hosts.machine import cgroup_name
 from local_cloud.images.machine_tools import UnavailableError
 from local_cloud.images.prepare import prepare
 
@@ -44,14 +49,20 @@ runcmd:
 class Lab:
     """One embedded cloud with hosts, and one project in it."""
 
-    def __init__(self, state: Path, first_address: str) -> None:
+    def __init__(self, state: Path, first_address: str, *, hosts: bool = True) -> None:
         self.state, self._first_address = state, first_address
         self.token = secrets.token_hex(32)
-        self.up()
+        self.up(hosts=hosts)
 
-    def up(self) -> None:
-        self.cloud = process.start(self.state, action_seconds=0.05, hosts=True, first_address=self._first_address)
+    def up(self, *, hosts: bool = True) -> None:
+        self.cloud = process.start(self.state, action_seconds=0.05, hosts=hosts, first_address=self._first_address)
         self.client = self.project(self.token)
+
+    def kill_outer(self) -> None:
+        """kill -9 the process that stays outside the namespaces, and wait until all has ended."""
+        middle = int(_parent(self.cloud.pid))
+        os.kill(int(_parent(middle)), signal.SIGKILL)
+        until(lambda: not Path(f"/proc/{self.cloud.pid}").exists())
 
     def project(self, token: str) -> hcloud.Client:
         return hcloud.Client(token, api_endpoint=self.cloud.hetzner_url, poll_interval=0.05)
@@ -160,6 +171,36 @@ def processes(group: str) -> list[str]:
         with suppress(OSError):
             found += [entry.parent.name] if f"/{group}/" in entry.read_text().replace("\n", "/\n") else []
     return found
+
+
+def children(pid: int, name: str) -> list[int]:
+    """Processes of this name that a process has started."""
+    found = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return [child for child in found if Path(f"/proc/{child}/comm").read_text().strip() == name]
+
+
+def _parent(pid: int) -> str:
+    (parent,) = re.findall(r"PPid:\s(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return str(parent)
+
+
+def traces(state: Path) -> list[str]:
+    """What a cloud has on this machine beside its state folder: processes, mounts, cgroups."""
+    group = cgroup_name(state)
+    found = [f"process {pid}" for pid in processes(group)] + [f"cgroup {place}" for place in cgroups(group)]
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if str(state).encode() in (entry / "cmdline").read_bytes():
+                found.append(f"process {entry.name}")
+            mounts = (entry / "mountinfo").read_text().encode().decode("unicode_escape")  # a blank is \\040 there
+            if str(state) in mounts or f"/{group}" in mounts:
+                found.append(f"mount of process {entry.name}")
+    return found
+
+
+def interfaces() -> set[str]:
+    """Of this machine."""
+    return {name for _, name in socket.if_nameindex()}
 
 
 def cgroups(group: str) -> list[Path]:

@@ -1,6 +1,7 @@
-"""Level 4, of the embedded cloud itself: what the API does to a server happens to a host that runs, and is told truly."""
+"""Level 4, of the embedded cloud itself: what the API does to a server happens to a host, and is told truly."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hcloud.actions import ActionFailedException
@@ -104,14 +105,14 @@ def test_a_server_on_an_image_that_is_not_prepared_fails_and_says_so(lab: Lab) -
     for action in (made.action, *made.next_actions):
         with pytest.raises(ActionFailedException) as failed:
             plain.finish(action)
-        assert "image ubuntu-24.04 is not prepared here" in failed.value.action.error["message"]
+        assert "image ubuntu-24.04 is not prepared here" in str(failed.value.action.error)
     host = lab.host("ubuntu")
     assert (host.server.status, host.entry["init"]) == ("off", None)
     host.act("delete")
 
 
 def test_a_creation_that_was_ordered_to_fail_leaves_a_server_that_is_off(lab: Lab) -> None:
-    error = {"code": "action_failed", "message": "no room"}
+    error: Any = {"code": "action_failed", "message": "no room"}
     lab.cloud.admin.fault(match={"method": "POST", "path": "^/servers$"}, fault={"action_error": error})
     made = lab.begin("unlucky")
     for action in (made.action, *made.next_actions):
