@@ -19,7 +19,7 @@ from components.rules import ssh_public_key
 from components.user_data import BridgeValues, SignalingValues, user_data
 
 DOMAIN = "meet.example.org"
-LONG_DOMAIN = ".".join(("a" * 63, "example.org"))
+LONG_DOMAIN = ".".join(("a" * 50, "example.org"))  # about as long as user-data of a signaling node has room for
 LONGEST_DOMAIN = ".".join(("a" * 63, "b" * 63, "c" * 63, "d" * 34))
 PINS = dict.fromkeys(
     ("jitsi-videobridge2", "jicofo", "jitsi-meet-web", "jitsi-meet-web-config", "jitsi-meet-prosody"),
