@@ -6,6 +6,7 @@ every packet between hosts is routed, and firewalls can be where the routing is.
 
 import asyncio
 import ipaddress
+import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,16 @@ GATEWAY_MAC = "02:00:00:00:00:01"
 PRIVATE_NAMES = ("enp7s0", "ens10")
 
 AGAIN_SECONDS = 0.5
+# Two hosts are behind one interface, so the kernel would tell one to send to the other directly, which ports do not
+# let through. For IPv4 there is a switch.
+NO_REDIRECTS = """\
+table ip6 site {
+  chain output {
+    type filter hook output priority 0
+    icmpv6 type nd-redirect drop
+  }
+}
+"""
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,7 @@ class Networks:
         )
         for device in ("all", "public"):
             Path(f"/proc/sys/net/ipv4/conf/{device}/send_redirects").write_text("0")
+        await run("nft", "-f", "-", text=NO_REDIRECTS)
         options = ["1,255.255.255.255", f"3,{addresses.GATEWAY}", f"6,{addresses.RESOLVER}"]
         await self._dhcp("public", None, "public", ipaddress.IPv4Network("198.18.0.0/15"), options)
 
@@ -79,6 +91,8 @@ class Networks:
             f"""link add {port} type veth peer name eth0 address {plug.mac} netns {host}
             link set {port} master public up
             link set {port} type bridge_slave isolated on"""
+            # Who takes another's address gets no answers: they go to whom it belongs.
+            + (f"\nneigh replace {plug.ipv4} lladdr {plug.mac} dev public nud permanent" if plug.ipv4 else "")
             + (f"\nroute replace {plug.ipv6} dev public" if plug.ipv6 else "")
         )
 
@@ -191,7 +205,8 @@ def _namespace_of(network: str) -> str | None:
 
 
 def _private_names(server: int) -> tuple[str, ...]:
-    first, second = PRIVATE_NAMES if server % 2 else reversed(PRIVATE_NAMES)
+    # Ids of servers that are made one after the other differ by an even number, or all by an odd one.
+    first, second = PRIVATE_NAMES if zlib.crc32(str(server).encode()) % 2 else reversed(PRIVATE_NAMES)
     return (first, second, "enp9s0", "enp10s0")
 
 

@@ -210,5 +210,5 @@ async def _attempt(work: Awaitable[None]) -> None:
     """What fails is said; it is tried again after the next call."""
     try:
         await work
-    except CommandError as problem:
+    except (CommandError, firewalls.RulesetError) as problem:
         print(problem, flush=True)
