@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from websockets.sync.connection import Connection
 
 from local_cloud.people import Person, Site, meeting
 from tests.booted.booted import Cluster, Host, eventually
@@ -68,8 +69,19 @@ class Bridge:
 
 
 @pytest.fixture(scope="module")
-def door(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    web = Web.of(cluster)
+def web(cluster: Cluster) -> Web:
+    return Web.of(cluster)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def silent(web: Web) -> Iterator[tuple[Connection, float]]:
+    """A connection on which nobody says anything while the others meet, and since when."""
+    with web.websocket("/xmpp-websocket?room=silent") as stream:
+        yield stream, time.monotonic()
+
+
+@pytest.fixture(scope="module")
+def door(web: Web, tmp_path_factory: pytest.TempPathFactory) -> Site:
     return Site(web.domain, web.address, authority=web.authority_file(tmp_path_factory.mktemp("people")))
 
 
@@ -168,3 +180,10 @@ def test_people_on_a_bridge_that_loses_its_power_meet_on_the_other(
             await soon(lambda: cluster.bridges_in_the_brewery() == 2, "its bridge has joined again after power on")
 
     asyncio.run(scene())
+
+
+def test_a_websocket_that_says_nothing_for_a_minute_stays_open(web: Web, silent: tuple[Connection, float]) -> None:
+    """Trap 15: what stands between cuts it after 50 or 60 seconds where nobody told it otherwise."""
+    stream, since = silent
+    eventually(lambda: time.monotonic() - since > 65, 70)
+    assert web.greeted(stream)

@@ -6,13 +6,11 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 import pytest
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Subprotocol
 
 from tests.booted.booted import Cluster, eventually
 from tests.booted.web import Web
 
-BOSH, FRAMING = "http://jabber.org/protocol/httpbind", "urn:ietf:params:xml:ns:xmpp-framing"
+BOSH = "http://jabber.org/protocol/httpbind"
 ROOMS = [
     *("Zoë trifft Jürgen", "Привет мир", "日本語の部屋", "👩‍🏫 class 🎉", "a+b", "100% done", "ñ;x=1", "a=b,c", "(7)"),
     *("..room", "room..", "...", "a.b.c", "config.json", "~", "%2e", "\\", "<b>", "{{7*7}}", "$subdir", "x" * 2000),
@@ -134,6 +132,17 @@ def test_config_js_leads_browsers_to_this_site(web: Web) -> None:
     assert "var subdomain = 'school.';" in tenant.text
 
 
+def test_config_js_names_no_shard(web: Web) -> None:
+    """Trap 13: the page may come from another shard than the room, and reloads for ever when the two differ."""
+    assert "shard" not in web.ask("/config.js").text
+    assert web.ask("/xmpp-websocket").headers["x-jitsi-shard"] == "shard-1"
+
+
+def test_health_is_jicofo_s_and_not_the_web_client(web: Web) -> None:
+    """Trap 14: the packaged site answers 200 with the page of a room, whatever happens to jicofo."""
+    assert web.ask("/about/health").text == "OK"
+
+
 def test_settings_are_asked_for_again_and_scripts_are_kept(web: Web) -> None:
     """Page and settings are made for each request; scripts carry a version in their address."""
     for path in ("/", "/room", "/config.js"):
@@ -175,22 +184,8 @@ def test_prosody_answers_over_bosh(web: Web, tenant: str) -> None:
 
 @pytest.mark.parametrize("tenant", ["", "/school", "/sch%C3%B6ne%20schule"])
 def test_prosody_answers_over_websocket(web: Web, tenant: str) -> None:
-    with websocket(web, f"{tenant}/xmpp-websocket?room=zo%C3%AB") as stream:
-        stream.send(f"<open xmlns='{FRAMING}' to='{web.domain}' version='1.0'/>")
-        opened = ET.fromstring(stream.recv(timeout=20))  # noqa: S314
-    assert opened.tag == f"{{{FRAMING}}}open"
-    assert opened.get("from") == web.domain
-
-
-def websocket(web: Web, path: str) -> ClientConnection:
-    return connect(
-        f"wss://{web.domain}{path}",
-        ssl=web.trust(),
-        server_hostname=web.domain,
-        subprotocols=[Subprotocol("xmpp")],
-        proxy=None,
-        sock=web.connection(),
-    )
+    with web.websocket(f"{tenant}/xmpp-websocket?room=zo%C3%AB") as stream:
+        assert web.greeted(stream)
 
 
 @pytest.mark.parametrize("room", ["plain", "Zoë & Jürgen", "日本語", "class 🎉"])

@@ -9,10 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from cryptography import x509
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
+from websockets.typing import Subprotocol
 
 from tests.booted.booted import Cluster
+
+FRAMING = "urn:ietf:params:xml:ns:xmpp-framing"
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,24 @@ class Web:
         except OSError:
             raw.close()
             raise
+
+    def websocket(self, path: str) -> Connection:
+        """XMPP over WebSocket, not yet opened; it sends nothing by itself."""
+        return connect(
+            f"wss://{self.domain}{path}",
+            sock=self.connection(),
+            ssl=self.trust(),
+            server_hostname=self.domain,
+            subprotocols=[Subprotocol("xmpp")],
+            ping_interval=None,
+            proxy=None,
+        )
+
+    def greeted(self, stream: Connection) -> bool:
+        """Whether prosody answers on a new stream, in the name of the domain."""
+        stream.send(f"<open xmlns='{FRAMING}' to='{self.domain}' version='1.0'/>")
+        opened = ET.fromstring(stream.recv(timeout=20))  # noqa: S314 - expat bounds entities
+        return (opened.tag, opened.get("from")) == (f"{{{FRAMING}}}open", self.domain)
 
     def certificate(self) -> x509.Certificate:
         """The site's certificate, whoever has signed it."""
