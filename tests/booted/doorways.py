@@ -118,7 +118,7 @@ def open_from_here(address: str) -> list[int]:
             accepted.append((port, attempt))
         else:
             attempt.close()
-    return [port for port, connection in accepted if not _is_reset(connection) and port not in _taken_here()]
+    return [port for port, connection in accepted if not _is_reset(connection) and port not in taken_here()]
 
 
 def _is_reset(connection: socket.socket) -> bool:
@@ -133,7 +133,7 @@ def _is_reset(connection: socket.socket) -> bool:
         return False
 
 
-def _taken_here() -> set[int]:
+def taken_here() -> set[int]:
     """Listening on every address of this machine, according to the kernel's tables."""
     rows = [line.split() for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()[1:]]
     return {int(local[-4:], 16) for _, local, _, state, *_ in rows if state == "0A" and not local[:-5].strip("0")}

@@ -41,7 +41,7 @@ java_runtime() {
   # Jitsi takes 17 and 21; a release of Debian has one of them, and apt does not always pick it.
   local version
   for version in 17 21; do
-    if apt-cache show "openjdk-$version-jre-headless" >/dev/null 2>&1; then
+    if [[ $(apt-cache policy "openjdk-$version-jre-headless") == *"Candidate: "[0-9]* ]]; then
       echo "openjdk-$version-jre-headless"
       return
     fi
@@ -61,6 +61,9 @@ finish() {
   install -d -m 0755 /var/lib/jitsi-fleet
   # Each is now where its program reads it.
   rm -f /etc/jitsi-fleet/passwords /etc/jitsi-fleet/jvb.conf /etc/jitsi-fleet/tls/auth.key /etc/jitsi-fleet/tls/web.key
+  # debconf keeps the passwords, too. Not every host has both questions.
+  printf 'RESET %s\n' jitsi-videobridge/jvbsecret jicofo/jicofo-authpassword |
+    DEBIAN_FRONTEND=noninteractive debconf-communicate >/dev/null || true
   touch /var/lib/jitsi-fleet/installed
   mark "done"
 }
