@@ -79,7 +79,7 @@ def create(call: Call) -> Answer:
     )
     _connect(call, server)
     call.store.insert("user_data", call.project, str(server["id"]), {"text": user_data})
-    begun = actions.start(call, "create_server", ("server", server["id"]))
+    begun = actions.start(call, "create_server", ("server", server["id"]), starts=bool(starts))
     following = [actions.start(call, "start_server", ("server", server["id"]), parts=1.5)] if starts else []
     answer = {
         "server": view(call, server),
@@ -134,7 +134,8 @@ def delete(call: Call) -> Answer:
 
 
 def _created(store: Store, project: str, action: Doc) -> None:
-    _status(store, project, action, "off" if action["error"] else "starting")
+    starts = not action["error"] and action["_arguments"]["starts"]
+    _status(store, project, action, "starting" if starts else "off")
 
 
 def _started(store: Store, project: str, action: Doc) -> None:

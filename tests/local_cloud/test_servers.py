@@ -26,6 +26,14 @@ def test_a_new_server_runs_after_its_actions_and_has_addresses_of_its_own(hetzne
     assert made.server.image.name == "debian-12"
 
 
+def test_a_server_that_is_not_to_start_is_off_once_it_is_created(hetzner: Any) -> None:
+    server = make_server(hetzner, "bridge-1", start_after_create=False)
+    assert server.status == "off"
+    server.power_on().wait_until_finished()
+    server.reload()
+    assert server.status == "running"
+
+
 def test_a_server_name_is_unique_in_a_project_and_free_again_after_deletion(hetzner: Any) -> None:
     server = make_server(hetzner, "bridge-1")
     with pytest.raises(APIException) as refused:
