@@ -208,5 +208,5 @@ def tail(file: Path, lines: int) -> str:
     with file.open("rb") as log:
         log.seek(max(0, file.stat().st_size - 200 * lines - 2000))
         text = log.read().decode(errors="replace")
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", text)
+    plain = re.sub(r"\x1b(\[[0-9;?]*[A-Za-z])?|\r", "", text)  # systemd cuts lines, also within a code
     return "\n".join(plain.rstrip().splitlines()[-lines:])
