@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -206,3 +206,12 @@ def interfaces() -> set[str]:
 def cgroups(group: str) -> list[Path]:
     """The cgroup, in each hierarchy of this machine."""
     return [hierarchy / group for hierarchy in enclosure.hierarchies() if (hierarchy / group).exists()]
+
+
+@contextmanager
+def taken(address: str, port: int) -> Iterator[None]:
+    """While another program of this machine has the port."""
+    with socket.socket() as other:
+        other.bind((address, port))
+        other.listen()
+        yield
