@@ -31,7 +31,7 @@ def plain(output: Any) -> str:
 
 
 def shapes(outputs: dict[str, Any]) -> list[bytes]:
-    """A private key as PEM of each kind, in OpenSSH's own format, and the bare number."""
+    """Of a private key the bare number, and a telling line of it as PEM of each kind and in OpenSSH's own format."""
     key = load_pem_private_key(plain(outputs["privateKeyPem"]).encode(), None)
     if isinstance(key, EllipticCurvePrivateKey):
         number = key.private_numbers().private_value.to_bytes(32, "big")
@@ -39,10 +39,10 @@ def shapes(outputs: dict[str, Any]) -> list[bytes]:
     else:
         number = key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
         kinds = [PrivateFormat.PKCS8]
-    written = [key.private_bytes(Encoding.PEM, kind, NoEncryption()).splitlines()[1:-1] for kind in kinds]
-    # The first line of OpenSSH's format is the same for all keys.
-    written.append(plain(outputs["privateKeyOpenssh"]).strip().encode().splitlines()[2:-1])
-    return [number, *(line for lines in written for line in lines if len(line) > 20)]
+    written = [key.private_bytes(Encoding.PEM, kind, NoEncryption()).splitlines()[1] for kind in kinds]
+    # Its first line is the same for all keys.
+    openssh = plain(outputs["privateKeyOpenssh"]).encode().splitlines()[2:3]
+    return [number, *written, *openssh]
 
 
 def texts(secret: str) -> list[bytes]:
