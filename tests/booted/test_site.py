@@ -1,7 +1,10 @@
 """Level 4: the web site from outside: TLS, headers, rooms of any letters, settings, the ways to prosody and jicofo."""
 
 import gzip
+import json
 import ssl
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
@@ -197,3 +200,13 @@ def test_jicofo_makes_a_room_of_any_letters_ready(web: Web, room: str) -> None:
     # The first request makes jicofo join the room; whoever asks again later is told that it is there.
     eventually(lambda: web.post(path, asked)["ready"], 20, pause=1)
     assert web.post(path, asked)["room"] == address
+
+
+def test_a_school_behind_one_address_may_come_in_at_once(web: Web) -> None:
+    """Trap 17: a class of 300 that begins on the hour asks for its room in one moment."""
+    body = json.dumps({"room": f"assembly@conference.{web.domain}", "machineUid": "test", "properties": {}})
+    headers = {"Content-Type": "application/json"}
+    with ThreadPoolExecutor(16) as pupils:
+        asked = [pupils.submit(web.ask, "/conference-request/v1?room=assembly", body, headers) for _ in range(300)]
+        answers = Counter(each.result().status for each in asked)
+    assert answers == {200: 300}

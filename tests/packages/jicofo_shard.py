@@ -270,6 +270,11 @@ def _prepare(tree: Path) -> None:
     (tree / "etc/nginx/sites-enabled/default").unlink(missing_ok=True)
     (tree / "run/prosody").mkdir(parents=True, exist_ok=True)
     (tree / "var/log/prosody").mkdir(parents=True, exist_ok=True)
+    # A few people are too many at once here.
+    for folder, ours, lower in (("conf.d", "rate=50r/s", "rate=5r/s"), ("sites-available", "burst=500", "burst=20")):
+        limits = tree / f"etc/nginx/{folder}/jitsi-fleet.conf"
+        assert ours in limits.read_text()
+        _write(limits, limits.read_text().replace(ours, lower))
     main = (tree / "etc/prosody/prosody.cfg.lua").read_text()
     _write(tree / "etc/prosody/prosody.cfg.lua", f"run_as_root = true\n{main}")
     accounts = tree / f"var/lib/prosody/auth%2e{DOMAIN.replace('.', '%2e')}"
