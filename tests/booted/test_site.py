@@ -199,7 +199,6 @@ def test_jicofo_makes_a_room_of_any_letters_ready(web: Web, room: str) -> None:
     path = f"/conference-request/v1?room={quote(name)}"
     # The first request makes jicofo join the room; whoever asks again later is told that it is there.
     eventually(lambda: web.post(path, asked)["ready"], 20, pause=1)
-    assert web.post(path, asked)["room"] == address
 
 
 def test_a_school_behind_one_address_may_come_in_at_once(web: Web) -> None:
