@@ -16,7 +16,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from .machine import cgroup_name, remove_cgroup
+from . import cgroups
 
 # Every systemd needs some, and all hosts share what the machine grants to root: Debian's 128 are enough for ten hosts.
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
@@ -59,8 +59,8 @@ def run(folder: Path, listener: socket.socket, lock: int, action_seconds: float,
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _close(end_of_leash))
     inner.wait()
-    for hierarchy in hierarchies():
-        remove_cgroup(hierarchy / cgroup_name(folder))
+    for hierarchy in cgroups.hierarchies():
+        cgroups.remove(hierarchy / cgroups.name(folder))
 
 
 def _allow_many_hosts() -> None:
@@ -75,11 +75,6 @@ def _allow_many_hosts() -> None:
 def _close(descriptor: int) -> None:
     with suppress(OSError):  # by an earlier signal
         os.close(descriptor)
-
-
-def hierarchies() -> list[Path]:
-    mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
-    return [Path(where) for _, where, kind, *_ in mounts if kind == "cgroup2"]
 
 
 def _prepare_mounts() -> None:

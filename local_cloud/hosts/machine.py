@@ -12,10 +12,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from . import cgroups
 from .networks import namespace
 from .shell import run
 
-CGROUPS = Path("/sys/fs/cgroup")
 REBOOT = 133  # nspawn's exit status when the host asked for one
 ORDERLY_SECONDS = 120.0
 KILLED = 15.0
@@ -115,7 +115,7 @@ class Machine:
         """Give back what it holds of this machine; the disk stays."""
         await self.kill()
         await self._unmount()
-        remove_cgroup(self._cgroup)
+        cgroups.remove(self._cgroup)
 
     async def delete(self) -> None:
         await self.leave()
@@ -186,19 +186,6 @@ def _systemd(nspawn: int) -> int | None:
             if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
                 return int(child)
     return None
-
-
-def cgroup_name(state: Path) -> str:
-    """The cgroup that holds the hosts of a state folder."""
-    known = state.stat()
-    return f"jitsi-fleet-{known.st_dev:x}-{known.st_ino:x}"
-
-
-def remove_cgroup(top: Path) -> None:
-    """Remove a cgroup and those below it, as far as nobody is in them."""
-    for folder, _, _ in os.walk(top, topdown=False):
-        with suppress(OSError):
-            Path(folder).rmdir()
 
 
 def tail(file: Path, lines: int) -> str:

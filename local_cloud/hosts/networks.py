@@ -7,6 +7,7 @@ every packet between hosts is routed, and firewalls can be where the routing is.
 import asyncio
 import ipaddress
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from ..store import Doc
 from . import addresses
+from .dhcp import DhcpServer
 from .shell import CommandError, ip, run
 
 SERVICES = (addresses.RESOLVER, addresses.ARCHIVES, addresses.ACME, addresses.WORLD)
@@ -23,7 +25,6 @@ GATEWAY_MAC = "02:00:00:00:00:01"
 # What a host calls its second interface depends on the machine that it runs on.
 PRIVATE_NAMES = ("enp7s0", "ens10")
 
-AGAIN_SECONDS = 0.5
 # Two hosts are behind one interface, so the kernel would tell one to send to the other directly, which ports do not
 # let through. For IPv4 there is a switch.
 NO_REDIRECTS = """\
@@ -53,7 +54,8 @@ class Networks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder  # for the DHCP servers' files
         self._routers = asyncio.Lock()  # so that two servers at once make one router
-        self._servers: dict[str, asyncio.Task[None]] = {}  # of DHCP
+        self._dhcp: dict[str, DhcpServer] = {}  # by network: "public", or the name of a router
+        self._plugged: defaultdict[int, set[str]] = defaultdict(set)  # by server: networks
 
     async def start(self) -> None:
         for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
@@ -73,7 +75,8 @@ class Networks:
             Path(f"/proc/sys/net/ipv4/conf/{device}/send_redirects").write_text("0")
         await run("nft", "-f", "-", text=NO_REDIRECTS)
         options = ["1,255.255.255.255", f"3,{addresses.GATEWAY}", f"6,{addresses.RESOLVER}"]
-        await self._dhcp("public", None, "public", ipaddress.IPv4Network("198.18.0.0/15"), options)
+        network = ipaddress.IPv4Network("198.18.0.0/15")
+        self._dhcp["public"] = DhcpServer(self._folder / "public", None, "public", network, options)
 
     async def plug_in(self, plug: Plug) -> None:
         """A network namespace for the server, new and with nothing but its public interface."""
@@ -86,7 +89,8 @@ class Networks:
         if plug.ipv4 is None and plug.ipv6 is None:
             return
         if plug.ipv4:
-            self._lease("public", plug.server, plug.mac, plug.ipv4)
+            self._dhcp["public"].lease(plug.server, plug.mac, plug.ipv4)
+        self._plugged[plug.server].add("public")
         await ip(
             f"""link add {port} type veth peer name eth0 address {plug.mac} netns {host}
             link set {port} master public up
@@ -99,10 +103,11 @@ class Networks:
     async def unplug(self, server: int) -> None:
         """Everything that was plugged in is gone, and the server's namespace."""
         for router, port in self._ports(server):
-            (self._folder / router / str(server)).unlink()
+            self._dhcp[router].forget(server)
             # The other end goes with it, at once: a namespace alone would take its time.
             with suppress(CommandError):
                 await ip(f"link del {port}", _namespace_of(router))
+        self._plugged.pop(server, None)
         if namespace(server) in await _namespaces():
             await run("ip", "netns", "del", namespace(server))
 
@@ -110,12 +115,13 @@ class Networks:
         """A second interface, with its address by DHCP."""
         router = f"n{network['id']}"
         async with self._routers:
-            if router not in self._servers:
+            if router not in self._dhcp:
                 await self._private_network(router, ipaddress.IPv4Network(network["ip_range"]))
         port = f"h{server}"
         taken = await _links(namespace(server))
         name = next(name for name in _private_names(server) if name not in taken)
-        self._lease(router, server, interface["mac_address"], interface["ip"])
+        self._dhcp[router].lease(server, interface["mac_address"], interface["ip"])
+        self._plugged[server].add(router)
         await ip(
             f"""link add {port} type veth peer name {name} address {interface["mac_address"]} netns {namespace(server)}
             link set {port} mtu 1450 master net up
@@ -124,17 +130,19 @@ class Networks:
         )
 
     async def detach(self, server: int, network: int) -> None:
-        (self._folder / f"n{network}" / str(server)).unlink(missing_ok=True)
-        with suppress(CommandError):
-            await ip(f"link del h{server}", f"n{network}")
+        router = f"n{network}"
+        if router in self._plugged[server]:
+            self._plugged[server].remove(router)
+            self._dhcp[router].forget(server)
+            await ip(f"link del h{server}", router)
 
     async def forget(self, wanted: Iterable[int]) -> None:
         """Remove the routers of networks that are no longer there."""
         kept = {f"n{number}" for number in wanted}
-        for router in [name for name in self._servers if name.startswith("n") and name not in kept]:
-            server = self._servers.pop(router)
-            server.cancel()
-            await asyncio.wait([server])
+        for router in self._dhcp.keys() - kept - {"public"}:
+            await self._dhcp.pop(router).stop()
+            for networks in self._plugged.values():
+                networks.discard(router)
             await run("ip", "netns", "del", router)
 
     async def cut(self, server: int) -> None:
@@ -145,11 +153,8 @@ class Networks:
 
     def _ports(self, server: int) -> list[tuple[str, str]]:
         """Where the server is plugged in: network, and the name of the port there."""
-        networks = [lease.parent.name for lease in self._folder.glob(f"*/{server}")]
+        networks = self._plugged[server]
         return [(name, f"p{server}" if name == "public" else f"h{server}") for name in networks]
-
-    def _lease(self, network: str, server: int, mac: str, address: str) -> None:
-        (self._folder / network / str(server)).write_text(f"{mac},{address},24h\n")
 
     async def _private_network(self, router: str, network: ipaddress.IPv4Network) -> None:
         gateway = network.network_address + 1
@@ -164,36 +169,7 @@ class Networks:
         await run("ip", "netns", "exec", router, "sysctl", "-qw", "net.ipv4.ip_forward=1",
                   "net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.net.send_redirects=0")  # fmt: skip
         options = ["1,255.255.255.255", "3", "26,1450", f"121,{gateway}/32,0.0.0.0,{network},{gateway}"]
-        await self._dhcp(router, router, "net", network, options)
-
-    async def _dhcp(
-        self, name: str, where: str | None, interface: str, network: ipaddress.IPv4Network, options: list[str]
-    ) -> None:
-        (self._folder / name).mkdir(parents=True, exist_ok=True)
-        command = [
-            *(("ip", "netns", "exec", where) if where else ()),
-            *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--no-ping"),
-            *("--quiet-dhcp", f"--log-facility={self._folder}/{name}.log", "--dhcp-authoritative", "--leasefile-ro"),
-            *(f"--interface={interface}", "--bind-dynamic", "--except-interface=lo"),
-            f"--pid-file={self._folder}/{name}.pid",
-            f"--dhcp-range={network.network_address},static,{network.netmask},24h",
-            f"--dhcp-hostsdir={self._folder / name}",
-            *(f"--dhcp-option={option}" for option in options),
-        ]
-        self._servers[name] = asyncio.create_task(_kept_running(command))
-
-
-async def _kept_running(command: list[str]) -> None:
-    """Until it is cancelled; a program that ends is started again."""
-    while True:
-        process = await asyncio.create_subprocess_exec(*command)
-        try:
-            print(f"{command[0]} has ended with {await process.wait()} and is started again", flush=True)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        await asyncio.sleep(AGAIN_SECONDS)
+        self._dhcp[router] = DhcpServer(self._folder / router, router, "net", network, options)
 
 
 def namespace(server: int) -> str:

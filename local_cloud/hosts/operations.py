@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..store import Doc
+from . import cgroups
 from .inventory import Inventory, image_name, memory
-from .machine import BootError, Machine, remove_cgroup
+from .machine import BootError, Machine
 from .networks import Networks
 
 # Actions that are done when the host has done them; all others end by the clock.
@@ -106,7 +107,7 @@ class Operations:
         """Shut all hosts down in order and leave nothing of them but their disks."""
         await asyncio.gather(*(machine.shut_down(PARTING_SECONDS) for machine in self.machines.values()))
         await asyncio.gather(*(machine.leave() for machine in self.machines.values()))
-        remove_cgroup(self._cgroup)
+        cgroups.remove(self._cgroup)
 
     def forget_the_deleted(self) -> None:
         """Disks of servers that went while no hosts ran."""

@@ -13,10 +13,10 @@ from pathlib import Path
 from ..hetzner import actions
 from ..images.prepare import Prepared
 from ..store import Doc, Store
-from . import addresses, firewalls
+from . import addresses, cgroups, firewalls, report
 from .forwarding import Forwarder
 from .inventory import Inventory
-from .machine import CGROUPS, BootError, Machine, cgroup_name, remove_cgroup
+from .machine import BootError, Machine
 from .networks import Networks
 from .operations import COMMANDS, Operations
 from .services import Services
@@ -29,7 +29,7 @@ class Site:
     def __init__(self, store: Store, folder: Path, prepared: Prepared, outside: int) -> None:
         """`folder` holds the disks; `outside` is a descriptor of the machine's own network namespace."""
         self._store, self._inventory = store, Inventory(store)
-        self._cgroup = CGROUPS / cgroup_name(folder.parent)
+        self._cgroup = cgroups.TOP / cgroups.name(folder.parent)
         self._networks = Networks(Path("/run/jitsi-fleet-dhcp"))
         hosts = (prepared.bases, folder, self._cgroup, self._ended)
         self._operations = Operations(self._inventory, self._networks, *hosts)
@@ -42,7 +42,7 @@ class Site:
 
     async def start(self) -> None:
         """The networks and services, then every server that should run."""
-        remove_cgroup(self._cgroup)  # what a killed cloud has left
+        cgroups.remove(self._cgroup)  # what a killed cloud has left
         self._cgroup.mkdir(exist_ok=True)
         await self._networks.start()
         await self._firewalls()
@@ -77,24 +77,7 @@ class Site:
 
     def report(self) -> list[Doc]:
         """For `status`: one entry per server, those that are off included."""
-        entries = []
-        for project, server in self._inventory.servers():
-            machine = self._operations.machines.get(server["id"])
-            ipv4 = self._inventory.ipv4(project, server)
-            entries.append(
-                {
-                    "id": server["id"],
-                    "name": server["name"],
-                    "status": server["status"],
-                    "public": addresses.outside(ipv4) if ipv4 else None,
-                    "private": [interface["ip"] for interface in server["networks"] if not interface["pending"]],
-                    "init": machine and machine.init,
-                    "since": machine and machine.since,
-                    "cloud_init": machine.cloud_init() if machine else None,
-                    "folder": str(self._operations.folder(server["id"])),
-                }
-            )
-        return entries
+        return report.entries(self._inventory, self._operations)
 
     def problems(self) -> list[str]:
         """Ports of hosts that cannot be reached from this machine, and why."""

@@ -19,9 +19,8 @@ from hcloud.images import Image
 from hcloud.server_types import ServerType
 
 from local_cloud import process
-from local_cloud.hosts import enclosure
+from local_cloud.hosts import cgroups, enclosure
 from local_cloud.hosts.command_line import inside
-from local_cloud.hosts.machine import cgroup_name
 from local_cloud.images.machine_tools import UnavailableError
 from local_cloud.images.prepare import prepare
 
@@ -186,8 +185,8 @@ def _parent(pid: int) -> str:
 
 def traces(state: Path) -> list[str]:
     """What a cloud has on this machine beside its state folder: processes, mounts, cgroups."""
-    group = cgroup_name(state)
-    found = [f"process {pid}" for pid in processes(group)] + [f"cgroup {place}" for place in cgroups(group)]
+    group = cgroups.name(state)
+    found = [f"process {pid}" for pid in processes(group)] + [f"cgroup {place}" for place in cgroups_of(group)]
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if str(state).encode() in (entry / "cmdline").read_bytes():
@@ -203,9 +202,9 @@ def interfaces() -> set[str]:
     return {name for _, name in socket.if_nameindex()}
 
 
-def cgroups(group: str) -> list[Path]:
+def cgroups_of(group: str) -> list[Path]:
     """The cgroup, in each hierarchy of this machine."""
-    return [hierarchy / group for hierarchy in enclosure.hierarchies() if (hierarchy / group).exists()]
+    return [hierarchy / group for hierarchy in cgroups.hierarchies() if (hierarchy / group).exists()]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from hcloud.actions import ActionFailedException
 from hcloud.images import Image
 
 from local_cloud import process
-from local_cloud.hosts.machine import cgroup_name
+from local_cloud.hosts import cgroups
 
 from . import plain
 from .plain import WITNESS, Host, Lab, until
@@ -125,7 +125,7 @@ def test_a_second_cloud_has_hosts_of_its_own_also_for_servers_that_were_made_wit
 
 
 def test_a_reset_takes_hosts_and_disks_away_and_addresses_begin_anew(lab: Lab, host: Host) -> None:
-    folder, group = host.disk.parent, cgroup_name(lab.state)
+    folder, group = host.disk.parent, cgroups.name(lab.state)
     first = host.entry["public"]
     lab.cloud.admin.reset()
     until(lambda: not folder.exists() and not plain.processes(group))

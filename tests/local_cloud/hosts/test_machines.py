@@ -8,7 +8,7 @@ from hcloud.actions import ActionFailedException
 from hcloud.images import Image
 from hcloud.server_types import ServerType
 
-from local_cloud.hosts.machine import cgroup_name
+from local_cloud.hosts import cgroups
 
 from . import plain
 from .plain import WITNESS, Host, Lab, until
@@ -128,9 +128,9 @@ def test_a_creation_that_was_ordered_to_fail_leaves_a_server_that_is_off(lab: La
 
 def test_a_deleted_server_leaves_no_disk_and_no_process(lab: Lab) -> None:
     host = lab.make("short-lived")
-    folder, group = host.disk.parent, f"{cgroup_name(lab.state)}/{host.entry['id']}"
+    folder, group = host.disk.parent, f"{cgroups.name(lab.state)}/{host.entry['id']}"
     assert plain.processes(group)
     host.act("delete")
     assert not folder.exists()
-    assert (plain.processes(group), plain.cgroups(group)) == ([], [])
+    assert (plain.processes(group), plain.cgroups_of(group)) == ([], [])
     assert "short-lived" not in {entry["name"] for entry in lab.entries()}

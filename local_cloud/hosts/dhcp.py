@@ -1,0 +1,56 @@
+"""DHCP for one network: Debian's dnsmasq, which knows the servers with an address there and answers nobody else."""
+
+import asyncio
+import ipaddress
+from pathlib import Path
+
+AGAIN_SECONDS = 0.5  # until one that ended is started again
+
+
+class DhcpServer:
+    """It reads a folder in which each server has a file."""
+
+    def __init__(
+        self,
+        folder: Path,
+        namespace: str | None,
+        interface: str,
+        network: ipaddress.IPv4Network,
+        options: list[str],
+    ) -> None:
+        """`folder` is made; `namespace`: where the interface is, None for that of this process."""
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [
+            *(("ip", "netns", "exec", namespace) if namespace else ()),
+            *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--no-ping"),
+            *("--quiet-dhcp", f"--log-facility={folder}.log", "--dhcp-authoritative", "--leasefile-ro"),
+            *(f"--interface={interface}", "--bind-dynamic", "--except-interface=lo", f"--pid-file={folder}.pid"),
+            f"--dhcp-range={network.network_address},static,{network.netmask},24h",
+            f"--dhcp-hostsdir={folder}",
+            *(f"--dhcp-option={option}" for option in options),
+        ]
+        self._running = asyncio.create_task(_kept_running(command))
+
+    def lease(self, server: int, mac: str, address: str) -> None:
+        (self._folder / str(server)).write_text(f"{mac},{address},24h\n")
+
+    def forget(self, server: int) -> None:
+        (self._folder / str(server)).unlink(missing_ok=True)
+
+    async def stop(self) -> None:
+        self._running.cancel()
+        await asyncio.wait([self._running])
+
+
+async def _kept_running(command: list[str]) -> None:
+    """Until it is cancelled; a program that ends is started again."""
+    while True:
+        process = await asyncio.create_subprocess_exec(*command)
+        try:
+            print(f"dnsmasq has ended with {await process.wait()} and is started again", flush=True)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        await asyncio.sleep(AGAIN_SECONDS)
