@@ -2,8 +2,8 @@
 
 What was searched for, in every shape, is in secret_values.py; search.py reads every file of a host, the journal, and
 the arguments and environment of every process. Of Jitsi's own making and no secret of the cluster: debconf's
-world-readable `jitsi-meet-prosody/turn-secret`, which nothing uses here. Its packages hand the password of the bridges
-to `prosodyctl` as an argument for a moment while they are installed, when no one but root is on the host.
+world-readable `jitsi-meet-prosody/turn-secret`, which nothing uses here. Not searched is the time of the installation:
+the stand-in of jitsi-meet-prosody hands the bridges' password to `prosodyctl` as an argument, the real one by a pipe.
 """
 
 import asyncio
