@@ -26,7 +26,7 @@ def main() -> None:
     sys.stdout.flush()
     os.chdir(CHECKOUT)
     # Files of tests side by side: the tests of one file may share a stack.
-    pytest = [sys.executable, "-m", "pytest", "--numprocesses", "auto", "--dist", "loadgroup"]
+    pytest = [sys.executable, "-m", "pytest", "--numprocesses", "auto", "--dist", "loadfile"]
     os.execv(sys.executable, [*pytest, *sys.argv[1:]])  # noqa: S606 - becomes pytest
 
 
