@@ -193,9 +193,11 @@ def _on_the_private_network(cluster: Cluster, host: Host) -> Iterator[None]:
     network.add_subnet(subnet).wait_until_finished()
     try:
         host.act("attach_to_network", network=network, ip_range=ELSEWHERE)
-        host.run("for each in /sys/class/net/en*; do dhclient -1 ${each##*/}; done")
-        yield
-        host.act("detach_from_network", network=network)
+        try:
+            host.run("for each in /sys/class/net/en*; do dhclient -1 ${each##*/}; done")
+            yield
+        finally:
+            host.act("detach_from_network", network=network)
     finally:
         network.delete_subnet(subnet).wait_until_finished()
 
