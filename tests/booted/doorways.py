@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from hcloud.networks import NetworkSubnet
+
 from components.doors import DOORS, Role, Source, doors_of
 from local_cloud.hosts import addresses
 from tests.booted.booted import Cluster, Host
 from tests.booted.scan import SOURCE
 
+ELSEWHERE = "10.80.9.0/24"  # a subnet of the private network that is neither the signaling nodes' nor the bridges'
 DOORS_ALONE = ",".join(str(door.port) for door in DOORS)
 SCAN = (Path(__file__).parent / "scan.py").read_text()
 Protocol = Literal["tcp", "udp"]
@@ -104,6 +107,23 @@ def watched(host: Host, sender: str) -> Iterator[dict[Protocol, list[int]]]:
             seen[protocol] = sorted(listed.get("elem", []))
     finally:
         host.run("nft delete table inet watched")
+
+
+@contextmanager
+def on_the_private_network(cluster: Cluster, host: Host) -> Iterator[None]:
+    """With an address in a subnet of its own."""
+    (network,) = cluster.workshop.hetzner.networks.get_all()
+    subnet = NetworkSubnet(type="cloud", ip_range=ELSEWHERE, network_zone="eu-central")
+    network.add_subnet(subnet).wait_until_finished()
+    try:
+        host.act("attach_to_network", network=network, ip_range=ELSEWHERE)
+        try:
+            host.run("for each in /sys/class/net/en*; do dhclient -1 ${each##*/}; done")
+            yield
+        finally:
+            host.act("detach_from_network", network=network)
+    finally:
+        network.delete_subnet(subnet).wait_until_finished()
 
 
 def open_from_here(address: str) -> list[int]:

@@ -5,11 +5,9 @@ Asked are all TCP and all UDP ports. Whoever is asked for a door that is not his
 
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
-from hcloud.networks import NetworkSubnet
 
 from local_cloud.hosts import addresses
 from tests.booted.booted import Cluster, Host, eventually
@@ -18,6 +16,7 @@ from tests.booted.doorways import (
     Place,
     Protocol,
     doors,
+    on_the_private_network,
     open_from_here,
     open_to,
     places,
@@ -27,7 +26,6 @@ from tests.booted.doorways import (
 )
 
 THIS_MACHINE = "127.0.0.1/32"
-ELSEWHERE = "10.80.9.0/24"  # a subnet of the private network that is neither the signaling nodes' nor the bridges'
 USER_DATA = "#cloud-config\n# the stranger's own\n"
 METADATA = "http://169.254.169.254/hetzner/v1"
 
@@ -158,7 +156,7 @@ def test_another_host_on_the_private_network_finds_no_more_than_the_world(
 ) -> None:
     private = [place.private for place in hosts]
     past: dict[str, dict[Protocol, list[int]]] = {}
-    with _on_the_private_network(cluster, stranger):
+    with on_the_private_network(cluster, stranger):
         found = open_to(stranger, private)
         for place in hosts:
             with watched(place.host, stranger.private) as past[place.private]:
@@ -183,23 +181,6 @@ def test_the_metadata_service_tells_each_host_of_itself_alone(stranger: Host, br
     assert stranger.run(f"curl -sf {METADATA}/userdata") == USER_DATA.strip()
     pretending = f"curl -sf -H 'X-Forwarded-For: {bridges[0].ipv4}' -H 'X-Real-IP: {bridges[0].ipv4}'"
     assert stranger.run(f"{pretending} {METADATA}/userdata") == USER_DATA.strip()
-
-
-@contextmanager
-def _on_the_private_network(cluster: Cluster, host: Host) -> Iterator[None]:
-    """With an address in a subnet of its own."""
-    (network,) = cluster.workshop.hetzner.networks.get_all()
-    subnet = NetworkSubnet(type="cloud", ip_range=ELSEWHERE, network_zone="eu-central")
-    network.add_subnet(subnet).wait_until_finished()
-    try:
-        host.act("attach_to_network", network=network, ip_range=ELSEWHERE)
-        try:
-            host.run("for each in /sys/class/net/en*; do dhclient -1 ${each##*/}; done")
-            yield
-        finally:
-            host.act("detach_from_network", network=network)
-    finally:
-        network.delete_subnet(subnet).wait_until_finished()
 
 
 def _servers(cluster: Cluster) -> list[int]:
