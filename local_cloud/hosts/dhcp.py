@@ -25,6 +25,7 @@ class DhcpServer:
             *(("ip", "netns", "exec", namespace) if namespace else ()),
             *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--no-ping"),
             *("--quiet-dhcp", f"--log-facility={folder}.log", "--dhcp-authoritative", "--leasefile-ro"),
+            "--dhcp-broadcast",  # else it writes into the table of neighbours, over what stands there for good
             *(f"--interface={interface}", "--bind-dynamic", "--except-interface=lo", f"--pid-file={folder}.pid"),
             f"--dhcp-range={network.network_address},static,{network.netmask},24h",
             f"--dhcp-hostsdir={folder}",
