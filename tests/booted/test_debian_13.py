@@ -1,0 +1,46 @@
+"""Level 4: the same stack on Debian 13, with its own Java, prosody and network tools."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.booted.booted import Cluster, eventually
+from tests.level3_applied.applied import Workshop
+
+
+@pytest.fixture(scope="module")
+def trixie(site: Workshop) -> Iterator[Cluster]:
+    cluster = Cluster(site, name="trixie", image="debian-13", bridges=1)
+    cluster.up()
+    yield cluster
+    run = cluster.stack.destroy()
+    assert run.status == 0, run.text
+
+
+def test_every_host_on_debian_13_comes_up_without_an_error(trixie: Cluster) -> None:
+    for host in trixie.hosts():
+        assert host.run(". /etc/os-release; echo $VERSION_ID") == "13"
+        assert host.run("cloud-init status --wait --long").splitlines()[0] == "status: done"
+        assert host.run("systemctl is-system-running --wait") == "running"
+        assert host.run("systemctl list-units --failed --no-legend --plain") == ""
+
+
+def test_a_bridge_on_debian_13_joins_the_brewery(trixie: Cluster) -> None:
+    """Trap 27: Debian 13 has no Java 17."""
+    eventually(lambda: trixie.bridges_in_the_brewery() == 1, 60)
+    for host in trixie.hosts():
+        assert "openjdk-21-jre-headless" in host.run("dpkg-query --show --showformat '${Package}\n' '*-jre-headless'")
+
+
+def test_prosody_13_lets_jicofo_configure_rooms(trixie: Cluster) -> None:
+    """Trap 19: since prosody 13 administrators of a component do not own its rooms by themselves."""
+    assert trixie.shard.run("prosodyctl about | head -n 1").startswith("Prosody 13.")
+    eventually(lambda: trixie.jicofo("/stats"), 60)
+    assert trixie.shard.run("curl -sf -m 5 http://127.0.0.1:8888/about/health")
+
+
+def test_the_site_on_debian_13_answers(trixie: Cluster) -> None:
+    asked = f"--resolve {trixie.domain}:443:127.0.0.1 https://{trixie.domain}"
+    page = trixie.shard.run(f"curl -skf -m 5 {asked}/some-room")
+    assert "<!DOCTYPE html>" in page or "<html" in page
+    assert trixie.domain in trixie.shard.run(f"curl -skf -m 5 {asked}/config.js")
