@@ -7,7 +7,7 @@ mark() {
 
 apt_get() {
   DEBIAN_FRONTEND=noninteractive apt-get -y --no-install-recommends -o DPkg::Lock::Timeout=600 \
-    -o Acquire::Retries=5 -o APT::Update::Error-Mode=any \
+    -o Acquire::Retries=3 -o APT::Update::Error-Mode=any \
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
 
