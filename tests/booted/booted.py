@@ -83,6 +83,8 @@ class Cluster:
     def __init__(self, workshop: Workshop, name: str = "test", **config: Any) -> None:
         self.workshop = workshop
         self.stack: Stack = workshop.stack(name, **config)
+        self._described: dict[str, Any] = {}
+        self._written = 0
 
     def up(self, *, wait: bool = True) -> Run:
         """`pulumi up`, then wait until every host of the stack has installed its role."""
@@ -98,9 +100,12 @@ class Cluster:
         booted.wait(self.workshop.cloud, {host["publicIpv4"] for host in hosts}, longest=300)
 
     def described(self) -> dict[str, Any]:
-        """The output `cluster` (docs/cluster.schema.json)."""
-        cluster: dict[str, Any] = self.stack.outputs()["cluster"]
-        return cluster
+        """The output `cluster` (docs/cluster.schema.json), asked again when the state has changed: it costs a second."""
+        (state,) = self.workshop.folder.glob(f"state/.pulumi/stacks/*/{self.stack.name}.json")
+        written = state.stat().st_mtime_ns
+        if written != self._written:
+            self._described, self._written = self.stack.outputs()["cluster"], written
+        return self._described
 
     @property
     def domain(self) -> str:
