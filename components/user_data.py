@@ -25,8 +25,8 @@ CLOUD_INIT = Path(__file__).parent.parent / "cloud_init"
 MAX_BYTES = 32 * 1024
 """Bytes of user-data that Hetzner Cloud accepts."""
 
-# A line that is blank or a comment of shell, Lua or apt; not an interpreter line, and not the dashes of PEM.
-_COMMENT = re.compile(r"^[ \t]*(#(?!!).*|--[ \t].*|//.*)?\n", re.MULTILINE)
+# A line that is blank or a comment of shell, Lua or apt; not an interpreter line, and not what PEM consists of.
+_COMMENT = re.compile(r"^[ \t]*(#(?!!).*|--[ \t].*|//[ \t].*)?\n", re.MULTILINE)
 _SECRET = {"secret": True}
 # Longer than what credentials.py makes, also for the longest domain.
 _PASSWORD = "p" * 32
