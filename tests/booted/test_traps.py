@@ -93,5 +93,6 @@ def test_an_upgrade_asks_nothing_and_keeps_the_role_s_files(cluster: Cluster, br
         "install --reinstall jitsi-videobridge2 </dev/null",
         timeout=180,
     )
+    bridge.run("apt-mark hold jitsi-videobridge2")
     assert bridge.run(files) == before
     eventually(lambda: cluster.bridges_in_the_brewery() == 2, 120)

@@ -15,7 +15,7 @@ from tests.local_cloud.images import site
 def installed_by_the_roles() -> set[str]:
     """Every name that a role's script gives to `apt_get install`."""
     scripts = [file.read_text() for file in (site.TOP / "cloud_init").glob("*/files/usr/local/lib/jitsi-fleet/*")]
-    lines = [line for text in scripts for line in re.findall(r"apt_get install (.*)", text)]
+    lines = [line for text in scripts for line in re.findall(r"(?:apt_get install|install_base) (.*)", text)]
     return {word for line in lines for word in line.split() if re.fullmatch(r"[a-z0-9][a-z0-9.+-]+", word)}
 
 
