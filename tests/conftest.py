@@ -1,20 +1,24 @@
 """How the tests are spread over processes: one file of tests goes to one process, as with `--dist loadfile`.
 
-But all of level 4 goes to one, since its tests share a booted cluster, and it starts first, since it takes longest.
+But the tests that share a booted cluster go to one, and those that boot stacks of their own to another. Both start
+first, since they take longest.
 """
-
-from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-BOOTED = "tests/booted"
+BOOTED = "tests/booted/"
+LONGEST_FIRST = (BOOTED, "tests/level3_applied/test_recorded_steps.py", "tests/level3_applied/", "tests/packages/")
+STACKS_OF_THEIR_OWN = ("test_debian_13.py", "test_letsencrypt.py")
 
 
 class OneBootedCluster(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
-        return BOOTED if nodeid.startswith(BOOTED + "/") else super()._split_scope(nodeid)
+        file: str = super()._split_scope(nodeid)
+        if not file.startswith(BOOTED):
+            return file
+        return f"{BOOTED}others" if file.endswith(STACKS_OF_THEIR_OWN) else BOOTED
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -23,5 +27,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    folder = Path(__file__).parent / "booted"
-    items.sort(key=lambda item: folder not in item.path.parents)
+    def place(item: pytest.Item) -> int:
+        return next((n for n, start in enumerate(LONGEST_FIRST) if item.nodeid.startswith(start)), len(LONGEST_FIRST))
+
+    items.sort(key=place)

@@ -25,8 +25,8 @@ def main() -> None:
     install_checkers()
     sys.stdout.flush()
     os.chdir(CHECKOUT)
-    # Files of tests side by side: the tests of one file may share a stack.
-    pytest = [sys.executable, "-m", "pytest", "--numprocesses", "auto", "--dist", "loadfile"]
+    # Files of tests side by side (tests/conftest.py). More than there are cores: most tests wait for something.
+    pytest = [sys.executable, "-m", "pytest", "--numprocesses", "4", "--dist", "loadfile"]
     os.execv(sys.executable, [*pytest, *sys.argv[1:]])  # noqa: S606 - becomes pytest
 
 

@@ -100,7 +100,7 @@ class Cluster:
         booted.wait(self.workshop.cloud, {host["publicIpv4"] for host in hosts}, longest=300)
 
     def described(self) -> dict[str, Any]:
-        """The output `cluster` (docs/cluster.schema.json), asked again when the state has changed: it costs a second."""
+        """The output `cluster` (docs/cluster.schema.json); asked again only when the state has changed."""
         (state,) = self.workshop.folder.glob(f"state/.pulumi/stacks/*/{self.stack.name}.json")
         written = state.stat().st_mtime_ns
         if written != self._written:

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -8,8 +9,8 @@ from local_cloud.images.prepare import prepare
 from tests.booted.booted import Cluster
 from tests.level3_applied.applied import Workshop
 
-# A part of 127.90.0.0/16 of their own: `make up` may be running on the same machine.
-FIRST_ADDRESS = "127.90.128.1"
+# Parts of 127.90.0.0/16 of their own, one for each process of tests: `make up` may be running on the same machine.
+FIRST_ADDRESS = "127.90.{}.1"
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
         pytest.skip(f"hosts cannot boot here: {reason}")
     if missing := enclosure.unavailable():
         pytest.skip(f"hosts cannot boot here: {missing}")
-    workshop = Workshop.open(tmp_path_factory.mktemp("site"), hosts=True, first_address=FIRST_ADDRESS)
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    address = FIRST_ADDRESS.format(128 + process)
+    workshop = Workshop.open(tmp_path_factory.mktemp("site"), hosts=True, first_address=address)
     yield workshop
     workshop.close()
 
