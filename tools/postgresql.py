@@ -1,11 +1,16 @@
 """Debian's PostgreSQL for one test (a state backend that a team shares): programs only, no server is started."""
 
-import os
-import shutil
-import subprocess
+import shlex
 from pathlib import Path
 
-from tools.say import Progress, say
+from tools import debian
+
+# Its first package holds the setting by which the second would start a server.
+NO_SERVER = f"""
+{shlex.join(debian.APT)} install postgresql-common
+printf '\\n# jitsi-fleet: only the programs are wanted\\ncreate_main_cluster = false\\n' \\
+  >>/etc/postgresql-common/createcluster.conf
+"""
 
 
 def programs() -> Path | None:
@@ -15,28 +20,4 @@ def programs() -> Path | None:
 
 
 def install() -> None:
-    """Install it where that takes no password: as root on Debian. Elsewhere say so; the test skips itself."""
-    if programs() is not None:
-        say("postgresql", f"found ({programs()})")
-    elif os.geteuid() != 0 or shutil.which("apt-get") is None:
-        say("postgresql", "not here, its test is skipped; to run it: sudo apt-get install postgresql")
-    else:
-        with Progress("postgresql", "installing Debian's package, without starting a server"):
-            problem = _install_package()
-        say("postgresql", f"not installed, its test is skipped: {problem}" if problem else "installed")
-
-
-def _install_package() -> str:
-    """Empty, or what apt said at the end."""
-    apt = ["apt-get", "-y", "-qq", "--no-install-recommends", "install"]
-    configuration = Path("/etc/postgresql-common/createcluster.conf")
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    steps = (["apt-get", "update", "-qq"], [*apt, "postgresql-common"], [*apt, "postgresql"])
-    for step in steps:
-        done = subprocess.run(step, env=environment, capture_output=True, text=True)
-        if done.returncode != 0:
-            return (done.stderr.strip() or "apt-get failed").splitlines()[-1]
-        if step[-1] == "postgresql-common":
-            with configuration.open("a") as file:
-                file.write("\n# jitsi-fleet: only the programs are wanted\ncreate_main_cluster = false\n")
-    return ""
+    debian.offer("postgresql", programs(), "installing Debian's package, without starting a server", NO_SERVER)

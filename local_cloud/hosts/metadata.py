@@ -12,8 +12,6 @@ from ..hetzner import catalogue
 from ..store import Doc, Store
 from . import addresses
 
-Tree = dict[str, Callable[[], object]]
-
 
 def build(store: Store, asking: Callable[[str], tuple[str, Doc] | None]) -> Starlette:
     """`asking` gives the project and the server behind an inside address."""

@@ -3,10 +3,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from local_cloud.hosts import enclosure
-from local_cloud.images.machine_tools import UnavailableError
-from local_cloud.images.prepare import prepare
+from tests.bootable import prepare_or_skip
 from tests.booted.booted import Cluster
+from tests.booted.web import Web
 from tests.level3_applied.applied import Workshop
 
 # Parts of 127.90.0.0/16 of their own, one for each process of tests: `make up` may be running on the same machine.
@@ -16,12 +15,7 @@ FIRST_ADDRESS = "127.90.{}.1"
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     """One embedded cloud with hosts, for all tests of level 4."""
-    try:
-        prepare(("debian-12", "debian-13"))
-    except UnavailableError as reason:
-        pytest.skip(f"hosts cannot boot here: {reason}")
-    if missing := enclosure.unavailable():
-        pytest.skip(f"hosts cannot boot here: {missing}")
+    prepare_or_skip()
     process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     address = FIRST_ADDRESS.format(128 + process)
     workshop = Workshop.open(tmp_path_factory.mktemp("site"), hosts=True, first_address=address)
@@ -35,3 +29,15 @@ def cluster(site: Workshop) -> Cluster:
     cluster = Cluster(site, bridges=2)
     cluster.up()
     return cluster
+
+
+@pytest.fixture(scope="module")
+def web(cluster: Cluster) -> Web:
+    """The cluster's site, from outside."""
+    return Web.of(cluster)
+
+
+@pytest.fixture(scope="module")
+def page(web: Web) -> str:
+    """The welcome page."""
+    return web.ask("/").text

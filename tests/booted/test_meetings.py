@@ -68,11 +68,6 @@ class Bridge:
         return dict(self.host.cluster.jicofo(path))
 
 
-@pytest.fixture(scope="module")
-def web(cluster: Cluster) -> Web:
-    return Web.of(cluster)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def silent(web: Web) -> Iterator[tuple[Connection, float]]:
     """A connection on which nobody says anything while the others meet, and since when."""

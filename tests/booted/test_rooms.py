@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.booted.booted import Cluster, eventually
+from tests.booted.booted import eventually
 from tests.booted.web import Web
 
 BOSH = "http://jabber.org/protocol/httpbind"
@@ -27,17 +27,6 @@ REFUSED = [
     "/%zz",
     "/a%00b",
 ]
-
-
-@pytest.fixture(scope="module")
-def web(cluster: Cluster) -> Web:
-    return Web.of(cluster)
-
-
-@pytest.fixture(scope="module")
-def page(web: Web) -> str:
-    """The welcome page."""
-    return web.ask("/").text
 
 
 def test_every_room_is_the_web_client_whatever_its_letters(web: Web, page: str) -> None:

@@ -9,17 +9,6 @@ from tests.booted.booted import Cluster
 from tests.booted.web import Web
 
 
-@pytest.fixture(scope="module")
-def web(cluster: Cluster) -> Web:
-    return Web.of(cluster)
-
-
-@pytest.fixture(scope="module")
-def page(web: Web) -> str:
-    """The welcome page."""
-    return web.ask("/").text
-
-
 def test_the_certificate_is_the_cluster_s_and_for_its_domain_alone(web: Web) -> None:
     with web.handshake(web.trust()) as secured:
         told = secured.getpeercert()

@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import hcloud
-import pytest
 from hcloud.images import Image
 from hcloud.server_types import ServerType
 
 from local_cloud import process
-from local_cloud.hosts import cgroups, enclosure
+from local_cloud.hosts import cgroups
 from local_cloud.hosts.command_line import inside
-from local_cloud.images.machine_tools import UnavailableError
-from local_cloud.images.prepare import prepare
+from tests.bootable import prepare_or_skip
 
 T = TypeVar("T")
 
@@ -137,12 +135,7 @@ class Host:
 
 def lab(state: Path, first_address: str) -> Iterator[Lab]:
     """For a fixture: an embedded cloud of its own, with part of 127.90.0.0/16 to itself; ended at the end."""
-    try:
-        prepare(("debian-12", "debian-13"))
-    except UnavailableError as reason:
-        pytest.skip(f"hosts cannot boot here: {reason}")
-    if missing := enclosure.unavailable():
-        pytest.skip(f"hosts cannot boot here: {missing}")
+    prepare_or_skip()
     made = Lab(state, first_address)
     yield made
     made.cloud.stop()
