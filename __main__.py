@@ -2,18 +2,21 @@
 
 import pulumi
 
-from components import interruption, settings
+from components import interruption, last_run, rollout, settings
 from components.bridge_pool import BridgePool, BridgePoolArgs
 from components.clouds.hetzner import HetznerCloud, HetznerCloudArgs
 from components.cluster import describe
 from components.credentials import Credentials
 from components.jitsi_meet_node import JitsiMeetNode, JitsiMeetNodeArgs
-from components.machines import bridge_user_data, check_user_data, signaling_user_data
+from components.machines import bridge_builds, bridge_secrets, bridge_user_data, check_user_data, signaling_user_data
+from components.operations import Operations, OperationsArgs
 from components.records import CloudflareRecords, bridge_records, cluster_records, shard_records
 
 interruption.end_quietly()
 config = settings.load()
 check_user_data(config)
+before = last_run.outputs()
+last_run.check_drain(before, config.drain)
 
 credentials = Credentials("credentials", config.domain, protect=config.protect)
 cloud = HetznerCloud(
@@ -22,7 +25,7 @@ cloud = HetznerCloud(
         network_zone=config.network_zone,
         plan=config.plan,
         admin_cidrs=config.admin_cidrs,
-        operations_public_key=credentials.operations_public_key,
+        unused_public_key=credentials.rotation_public_key,
         labels={**config.labels, "cluster": pulumi.get_stack()},
     ),
 )
@@ -39,22 +42,43 @@ shard = JitsiMeetNode(
         protect=config.protect,
     ),
 )
+records = [*cluster_records(shard.server, config.domain), *shard_records(shard.server, config.domain)]
+zone = CloudflareRecords("records", config.zone_id, pulumi.get_stack()) if config.dns == "cloudflare" else None
+shard_names = zone.keep(records) if zone else []
+operations = (
+    Operations(
+        "operations",
+        OperationsArgs(
+            node=shard.server,
+            credentials=credentials,
+            admin_cidrs=config.admin_cidrs,
+            drain_minutes=config.drain_minutes,
+            drain_at_once=config.drain_at_once,
+        ),
+    )
+    if config.drain
+    else None
+)
+wanted = bridge_builds(config, cloud.servers_per_group)
+builds, waiting = rollout.plan(wanted, rollout.made(before), config.replace_at_once)
 pool = BridgePool(
     "bridges",
     BridgePoolArgs(
         cloud=cloud,
-        size=config.bridges,
-        locations=config.locations,
+        builds=builds,
         server_type=config.bridge_type,
         image=config.image,
-        user_data={place: bridge_user_data(config, credentials, place) for place in config.locations},
+        user_data=lambda place: bridge_user_data(config, credentials, place),
+        secrets=bridge_secrets(credentials),
+        operations=operations,
+        reached_by=shard_names,
     ),
 )
-records = [*cluster_records(shard.server, config.domain), *shard_records(shard.server, config.domain)]
-records += [record for bridge in pool.servers for record in bridge_records(bridge, config.domain)]
-if config.dns == "cloudflare":
-    CloudflareRecords("records", records, zone_id=config.zone_id, owner=pulumi.get_stack())
+bridge_names = [record for bridge in pool.bridges for record in bridge_records(bridge.server, config.domain)]
+if zone:
+    zone.keep(bridge_names)
+rollout.warn(waiting, config.replace_at_once)
 
-for name, value in describe(config, [shard], pool.servers, records).items():
+for name, value in describe(config, [shard], pool.bridges, [*records, *bridge_names], builds, waiting).items():
     pulumi.export(name, value)
-pulumi.export("operationsKey", credentials.operations_private_key)
+pulumi.export("operationsKey", credentials.operations_key)

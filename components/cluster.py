@@ -4,29 +4,44 @@
 a reader of the old shape would fail.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import pulumi
 
+from components.bridge_pool import Bridge
 from components.clouds import Server
 from components.doors import DOORS, source_ranges
 from components.jitsi_meet_node import JitsiMeetNode
 from components.records import Record
+from components.rollout import Build
 from components.settings import Settings
 
 SCHEMA_VERSION = 1
 
 
 def describe(
-    settings: Settings, shards: Iterable[JitsiMeetNode], bridges: Iterable[Server], records: Iterable[Record]
+    settings: Settings,
+    shards: Iterable[JitsiMeetNode],
+    bridges: Iterable[Bridge],
+    records: Iterable[Record],
+    builds: Mapping[str, Build],
+    waiting: Collection[str],
 ) -> dict[str, Any]:
-    """The outputs by name."""
+    """The outputs by name. `builds` says what each bridge is made of, `waiting` who is not what the settings say."""
     records = list(records)
     parts = {
         "url": settings.url,
         "shards": [_host(shard.server, records) | {"waiting": shard.waiting} for shard in shards],
-        "bridges": [_host(bridge, records) for bridge in bridges],
+        "bridges": [
+            _host(bridge.server, records)
+            | {
+                "version": bridge.version,
+                "waiting": bridge.server.name in waiting,
+                "madeFrom": builds[bridge.server.name].described(),
+            }
+            for bridge in bridges
+        ],
         "records": [record.described() for record in records],
         "doors": _doors(settings),
         "versions": {"image": settings.image, "jitsi": dict(settings.jitsi_versions)},
@@ -37,8 +52,9 @@ def describe(
         "cloud": settings.cloud,
         "domain": settings.domain,
         "dns": settings.dns,
+        "drain": settings.drain,
     }
-    return parts | {"cluster": head | parts}
+    return parts | {"drain": settings.drain, "cluster": head | parts}
 
 
 def _host(server: Server, records: list[Record]) -> dict[str, Any]:

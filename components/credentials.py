@@ -1,4 +1,4 @@
-"""Everything secret that the cluster makes for itself: passwords, the cluster's CA, certificates, an SSH key.
+"""Everything secret that the cluster makes for itself: passwords, the cluster's CA, certificates, SSH keys.
 
 All of it lies encrypted in the state. Passwords are letters and digits only, so that no file format that they travel
 through (YAML, Lua, HOCON, debconf) can misread them.
@@ -20,9 +20,10 @@ class Credentials(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self, protect=protect)
         self.focus_password = self._password("focus")
         self.jvb_password = self._password("jvb")
-        operations = tls.PrivateKey("operations", algorithm="ED25519", opts=self._child)
-        self.operations_private_key: pulumi.Output[str] = pulumi.Output.secret(operations.private_key_openssh)
-        self.operations_public_key = operations.public_key_openssh.apply(str.strip)
+        # Never protected: it may be replaced at any time (docs/operations.md).
+        self.operations_key, self.operations_public_key = self._ssh_key("operations", protect=False)
+        self.rotation_key, self.rotation_public_key = self._ssh_key("rotation", protect=protect)
+        self.host_key, self.host_public_key = self._ssh_key("signaling-host", protect=protect)
         self._ca_key = self._private_key("ca")
         self._ca = tls.SelfSignedCert(
             "ca",
@@ -40,6 +41,12 @@ class Credentials(pulumi.ComponentResource):
 
     def _password(self, account: str) -> pulumi.Output[str]:
         return pulumi.Output.secret(random.RandomPassword(account, length=32, special=False, opts=self._child).result)
+
+    def _ssh_key(self, name: str, *, protect: bool) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        """A private key as OpenSSH writes it, and its public line."""
+        opts = pulumi.ResourceOptions(parent=self, protect=protect)
+        key = tls.PrivateKey(name, algorithm="ED25519", opts=opts)
+        return pulumi.Output.secret(key.private_key_openssh), key.public_key_openssh.apply(str.strip)
 
     def _private_key(self, name: str) -> pulumi.Output[str]:
         key = tls.PrivateKey(name, algorithm="ECDSA", ecdsa_curve="P256", opts=self._child)

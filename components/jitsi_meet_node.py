@@ -38,7 +38,7 @@ class JitsiMeetNode(pulumi.ComponentResource):
                 server_type=args.server_type,
                 image=args.image,
                 user_data=args.user_data,
-                generation=args.generation,
+                made_from=str(args.generation),
                 protect=args.protect,
             ),
             parent=self,

@@ -1,12 +1,15 @@
-"""Joins settings and credentials to the user-data of each role.
+"""Joins settings and credentials to what each role's servers are made of.
 
 Secrets are known late and only inside an Output; everything else is checked here before any resource is declared.
 """
+
+import hashlib
 
 import pulumi
 
 from components.credentials import Credentials
 from components.records import internal_name
+from components.rollout import Build
 from components.settings import Settings
 from components.user_data import (
     BRIDGE_PLACEHOLDERS,
@@ -14,6 +17,7 @@ from components.user_data import (
     BridgeValues,
     SignalingValues,
     check_size,
+    packed,
     user_data,
 )
 
@@ -28,13 +32,39 @@ def check_user_data(settings: Settings) -> None:
 def signaling_user_data(settings: Settings, credentials: Credentials, location: str) -> pulumi.Output[str]:
     """What a shard's server in `location` boots from; secret."""
     known = {name: getattr(credentials, name) for name in SIGNALING_PLACEHOLDERS}
-    return pulumi.Output.all(**known).apply(lambda secrets: user_data(signaling_values(settings, location, **secrets)))
+    return pulumi.Output.all(**known).apply(
+        lambda secrets: packed(user_data(signaling_values(settings, location, **secrets)))
+    )
 
 
 def bridge_user_data(settings: Settings, credentials: Credentials, location: str) -> pulumi.Output[str]:
     """What every bridge in `location` boots from; secret."""
     known = {name: getattr(credentials, name) for name in BRIDGE_PLACEHOLDERS}
-    return pulumi.Output.all(**known).apply(lambda secrets: user_data(bridge_values(settings, location, **secrets)))
+    return pulumi.Output.all(**known).apply(
+        lambda secrets: packed(user_data(bridge_values(settings, location, **secrets)))
+    )
+
+
+def bridge_builds(settings: Settings, servers_per_group: int) -> dict[str, Build]:
+    """What each bridge is to be made of, by name. Bridges go to the locations in turn."""
+    builds = {}
+    for number in range(settings.bridges):
+        rank, place = divmod(number, len(settings.locations))
+        location = settings.locations[place]
+        text = user_data(bridge_values(settings, location, **BRIDGE_PLACEHOLDERS))
+        made_of = (location, str(rank // servers_per_group), settings.bridge_type, settings.image, text)
+        builds[f"bridge-{number + 1}"] = Build(location, rank, _digest(*made_of))
+    return builds
+
+
+def bridge_secrets(credentials: Credentials) -> pulumi.Output[str]:
+    """A digest of the secrets in a bridge's user-data; not secret itself."""
+    secrets = [getattr(credentials, name) for name in BRIDGE_PLACEHOLDERS]
+    return pulumi.Output.unsecret(pulumi.Output.all(*secrets).apply(lambda known: _digest(*known)))
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
 def signaling_values(settings: Settings, location: str, **secrets: str) -> SignalingValues:

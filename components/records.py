@@ -95,32 +95,31 @@ def _srv(server: Server, domain: str, service: str, name: str, port: int) -> Rec
 
 
 class CloudflareRecords(pulumi.ComponentResource):
-    """Keeps the records in a Cloudflare zone. `owner` tells who finds them there that a program keeps them."""
+    """Keeps records in a Cloudflare zone. `owner` tells who finds them there that a program keeps them."""
 
-    def __init__(
-        self,
-        name: str,
-        records: Iterable[Record],
-        *,
-        zone_id: str,
-        owner: str,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
+    def __init__(self, name: str, zone_id: str, owner: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("jitsi-fleet:cloudflare:CloudflareRecords", name, {}, opts)
-        for record in records:
+        self._zone_id = zone_id
+        self._comment = f"jitsi-fleet, stack {owner}: change the stack, not the record"[:100]
+        self.register_outputs({})
+
+    def keep(self, records: Iterable[Record]) -> list[pulumi.Resource]:
+        """Make the records, as resources for others to depend on."""
+        return [
             cloudflare.DnsRecord(
                 record.key,
-                zone_id=zone_id,
+                zone_id=self._zone_id,
                 name=record.name,
                 type=record.type,
                 ttl=TTL,
                 proxied=False,
-                comment=f"jitsi-fleet, stack {owner}: change the stack, not the record"[:100],
+                comment=self._comment,
                 content=None if record.type == "SRV" else record.value,
                 data=_srv_data(record) if record.type == "SRV" else None,
                 opts=pulumi.ResourceOptions(parent=self),
             )
-        self.register_outputs({})
+            for record in records
+        ]
 
 
 def _srv_data(record: Record) -> cloudflare.DnsRecordDataArgs:

@@ -104,6 +104,10 @@ class Settings(BaseModel):
     tls: Annotated[Tls, one_of(Tls)] = "letsencrypt"
     email: Email = Field(default="", validate_default=True)
     jitsi_versions: Annotated[Mapping[Package, Version], MAP, AfterValidator(jitsi_packages.all_or_none)] = {}
+    drain: Annotated[bool, CLAIM] = True
+    drain_minutes: Annotated[int, whole_number(0, 1440, "a bridge that goes waits this long for its calls to end")] = 10
+    drain_at_once: Annotated[int, whole_number(1, 85, "so many bridges are drained side by side")] = 20
+    replace_at_once: Annotated[int, whole_number(1, 85, "so many bridges are replaced by one pulumi up")] = 3
     generation: Annotated[int, whole_number(1, 9999, "it counts the shard's replacements. Raise it by one")] = 1
     protect: Annotated[bool, CLAIM] = False
     labels: Annotated[Mapping[LabelKey, LabelValue], MAP] = {}

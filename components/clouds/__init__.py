@@ -12,9 +12,8 @@ from components.doors import Role
 class ServerArgs:
     """One server to be made.
 
-    `rank` counts the servers of one role in one location from 0 and never changes for a server: the cloud spreads
-    servers over hardware by it. `generation` set means that changes of text, type, image and location wait until it is
-    raised.
+    `rank` counts the servers of one role in one location from 0: the cloud spreads servers over hardware by it.
+    Changes of text, type, image, location and rank wait until `made_from` changes; then a new server is made first.
     """
 
     role: Role
@@ -23,7 +22,7 @@ class ServerArgs:
     server_type: str
     image: str
     user_data: pulumi.Output[str]
-    generation: int | None = None
+    made_from: pulumi.Input[str]
     protect: bool = False
 
 
@@ -32,6 +31,8 @@ class Server:
     """A server as it is, which a waiting change can make differ from the settings; known once it exists."""
 
     name: str
+    instance: pulumi.Output[str]
+    """The cloud's id of it, which its host knows as instance id."""
     location: pulumi.Output[str]
     server_type: pulumi.Output[str]
     placement_group: pulumi.Output[str]
@@ -42,6 +43,9 @@ class Server:
 
 class Cloud(Protocol):
     """A place where servers are made, with the network, firewalls and keys that they share."""
+
+    servers_per_group: int
+    """How many servers of a role and location, by rank, share a placement group."""
 
     def server(self, name: str, args: ServerArgs, *, parent: pulumi.Resource) -> Server:
         """Make the server `name` with its leg in the private network."""

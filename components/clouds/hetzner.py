@@ -1,8 +1,8 @@
 """Hetzner Cloud: network, firewalls, placement groups and servers.
 
 The private network is a resource of its own per server (`ServerNetwork`): an inline one that failed half way is never
-noticed again. A change of server type or placement group is a replacement: for the first the plugin would power off
-every server at once, the second it refuses while a server runs.
+noticed again. No change of a server's own properties reaches the plugin as an update: for another type it would power
+off every server at once, another placement group it refuses while a server runs.
 """
 
 from collections.abc import Mapping
@@ -14,21 +14,22 @@ import pulumi_hcloud as hcloud
 from components.clouds import Server, ServerArgs
 from components.doors import EVERYONE, ROLES, AddressPlan, Role, doors_of, source_ranges
 
-SERVERS_PER_GROUP = 5
-"""Half of what a spread group holds, so that every server of a group can be replaced new-first."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class HetznerCloudArgs:
     network_zone: str
     plan: AddressPlan
     admin_cidrs: tuple[str, ...]
-    operations_public_key: pulumi.Input[str]
+    unused_public_key: pulumi.Input[str]
+    """Without a key Hetzner mails a root password. The hosts do not take keys from the cloud."""
     labels: Mapping[str, str]
 
 
 class HetznerCloud(pulumi.ComponentResource):
     """What all servers share. Makes no server by itself."""
+
+    # Half of what a spread group holds, so that every server of a group can be replaced new-first.
+    servers_per_group = 5
 
     def __init__(self, name: str, args: HetznerCloudArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("jitsi-fleet:hetzner:HetznerCloud", name, {}, opts)
@@ -51,7 +52,7 @@ class HetznerCloud(pulumi.ComponentResource):
             role: hcloud.Firewall(role, labels=self._labels, rules=_rules(role, args), opts=child).id.apply(int)
             for role in ROLES
         }
-        self._key = hcloud.SshKey("operations", public_key=args.operations_public_key, labels=self._labels, opts=child)
+        self._key = hcloud.SshKey("unused", public_key=args.unused_public_key, labels=self._labels, opts=child)
         self.register_outputs({"network": network.name})
 
     def server(self, name: str, args: ServerArgs, *, parent: pulumi.Resource) -> Server:
@@ -77,6 +78,7 @@ class HetznerCloud(pulumi.ComponentResource):
         )
         return Server(
             name=name,
+            instance=server.id,
             location=server.location,
             server_type=server.server_type,
             placement_group=group.name,
@@ -86,26 +88,20 @@ class HetznerCloud(pulumi.ComponentResource):
         )
 
     def _server_options(self, args: ServerArgs, parent: pulumi.Resource) -> pulumi.ResourceOptions:
-        # The subnet must outlive the server, and a key matters at the first boot only.
-        common = pulumi.ResourceOptions(
+        return pulumi.ResourceOptions(
             parent=parent,
+            # The subnet must outlive the server.
             depends_on=[self._subnets[args.role]],
-            ignore_changes=["sshKeys"],
-            replace_on_changes=["serverType", "placementGroupId"],
+            ignore_changes=["userData", "serverType", "image", "location", "placementGroupId", "sshKeys"],
+            replacement_trigger=args.made_from,
             protect=args.protect,
         )
-        if args.generation is None:
-            return common
-        waits = pulumi.ResourceOptions(
-            ignore_changes=["userData", "serverType", "image", "location"], replacement_trigger=args.generation
-        )
-        return pulumi.ResourceOptions.merge(common, waits)
 
     def _placement_group(self, args: ServerArgs) -> hcloud.PlacementGroup:
         """The group that the server's rank falls into, made when its first server needs it."""
-        # A server whose changes wait keeps its group, also when the location in the settings is another one already.
-        place = f"-{args.location}" if args.generation is None else ""
-        name = f"{args.role}{place}-{args.rank // SERVERS_PER_GROUP + 1}"
+        # A signaling node keeps its group, also when the location in the settings is another one already.
+        place = f"-{args.location}" if args.role == "bridge" else ""
+        name = f"{args.role}{place}-{args.rank // self.servers_per_group + 1}"
         if name not in self._groups:
             self._groups[name] = hcloud.PlacementGroup(
                 name, type="spread", labels=self._labels, opts=pulumi.ResourceOptions(parent=self)

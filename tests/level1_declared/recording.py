@@ -73,11 +73,20 @@ class Declared:
             yield from self._lines(child.urn, depth + 1)
 
 
-def declare(config: Mapping[str, Any] | None = None, *, secrets: Iterable[str] = (), preview: bool = False) -> Declared:
-    """Run the program with MINIMAL plus `config`; values travel as the CLI sends them (lists and maps as JSON)."""
+def declare(
+    config: Mapping[str, Any] | None = None,
+    *,
+    secrets: Iterable[str] = (),
+    preview: bool = False,
+    before: Mapping[str, Any] | None = None,
+) -> Declared:
+    """Run the program with MINIMAL plus `config`; values travel as the CLI sends them (lists and maps as JSON).
+
+    `before` are the outputs that the stack had.
+    """
     raw = {key: value for key, value in {**MINIMAL, **(config or {})}.items() if value is not None}
     wire = {f"jitsi-fleet:{key}": _text(value) for key, value in raw.items()}
-    monitor = _Monitor()
+    monitor = _Monitor(before or {})
     asyncio.run(_run(monitor, wire, [f"jitsi-fleet:{key}" for key in secrets], preview))
     return monitor.declared
 
@@ -90,7 +99,9 @@ def _text(value: Any) -> str:
 
 async def _run(monitor: "_Monitor", wire: dict[str, str], secret_keys: list[str], preview: bool) -> None:
     settings.configure(
-        settings.Settings("jitsi-fleet", "test", monitor=monitor, engine=mocks.MockEngine(None), dry_run=preview)
+        settings.Settings(
+            "jitsi-fleet", "test", monitor=monitor, engine=mocks.MockEngine(None), dry_run=preview, organization="us"
+        )
     )
     settings.set_root_resource(None)  # type: ignore[arg-type]
     pulumi.runtime.set_all_config(wire, secret_keys)
@@ -102,8 +113,8 @@ def _program() -> None:
 
 
 class _Monitor(mocks.MockMonitor):
-    def __init__(self) -> None:
-        super().__init__(_Provider())
+    def __init__(self, before: Mapping[str, Any]) -> None:
+        super().__init__(_Provider(before))
         self.declared = Declared()
         self._urns: set[str] = set()
 
@@ -133,7 +144,8 @@ class _Monitor(mocks.MockMonitor):
 class _Provider(mocks.Mocks):
     """Adds to a resource's inputs what its real provider would compute."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Mapping[str, Any]) -> None:
+        self._before = dict(before)
         self._numbers = itertools.count(1)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
@@ -155,11 +167,14 @@ class _Provider(mocks.Mocks):
             "CertRequest": {"certRequestPem": f"request {number}"},
             "SelfSignedCert": {"certPem": f"-----BEGIN CERTIFICATE-----\n{number}\n-----END CERTIFICATE-----\n"},
             "LocallySignedCert": {"certPem": f"-----BEGIN CERTIFICATE-----\n{number}\n-----END CERTIFICATE-----\n"},
+            "Command": {"stdout": f"{args.name.removesuffix('-ready')} is ready: version 2.3.1-g0", "stderr": ""},
             "Stash": {"output": args.inputs.get("input")},
         }
         return str(number), {**args.inputs, **computed.get(args.typ.split(":")[-1], {})}
 
     def call(self, args: mocks.MockCallArgs) -> Any:
+        if args.token == "pulumi:pulumi:readStackOutputs":
+            return {"name": args.args["name"], "outputs": self._before}
         raise AssertionError(f"the program asked the provider: {args.token}; an up without a change must make no call")
 
 
