@@ -82,3 +82,4 @@ rollout.warn(waiting, config.replace_at_once)
 for name, value in describe(config, [shard], pool.bridges, [*records, *bridge_names], builds, waiting).items():
     pulumi.export(name, value)
 pulumi.export("operationsKey", credentials.operations_key)
+pulumi.export("operationsHostKey", credentials.host_public_key)

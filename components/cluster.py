@@ -60,6 +60,7 @@ def describe(
 def _host(server: Server, records: list[Record]) -> dict[str, Any]:
     return {
         "name": server.name,
+        "instance": server.instance,
         "location": server.location,
         "type": server.server_type,
         "publicIpv4": server.public_ipv4,

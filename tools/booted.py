@@ -1,4 +1,4 @@
-"""Waiting until the hosts of a cluster have installed their roles, for `make up`."""
+"""Looking at the hosts of a cluster until they have installed their roles, for `make up`."""
 
 import re
 import time
@@ -36,6 +36,12 @@ def wait(cloud: LocalCloud, addresses: set[str], longest: float = LONGEST) -> fl
             logs = [_log(host) for host in hosts if not _installed(host)]
             raise HostError("\n".join([f"not ready after {longest:.0f} s: {', '.join(missing)}", *logs[:1]]))
         time.sleep(0.5)
+
+
+def check(cloud: LocalCloud) -> None:
+    """HostError when any server's host has failed for good."""
+    for host in cloud.admin.hosts():
+        _check(host)
 
 
 def _check(host: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from tools.engine.pin import CHECKOUT, RefusedError
 from tools.say import say
 
 STACK = "dev"
+LOOK_SECONDS = 2.0  # between two looks at the hosts while the engine runs
 
 
 def stack_exists(engine: Engine) -> bool:
@@ -60,6 +61,38 @@ def prepare_hosts() -> None:
         say("hosts", f"do not boot here: {reason}")
 
 
+def apply(engine: Engine) -> None:
+    """`pulumi up`. RefusedError, with the end of its log, as soon as a host fails that the engine would wait for."""
+    cloud = process.running(paths.state_folder())
+    asked: list[str | Path] = [engine.pulumi, "--non-interactive", "up", "--yes", "--suppress-outputs"]
+    with subprocess.Popen([*asked, "--stack", STACK], cwd=CHECKOUT, env=ordinary(engine)) as run:
+        while (status := _ended(run)) is None:
+            try:
+                if cloud is not None and cloud.admin.status()["hosts"] is not None:
+                    booted.check(cloud)
+            except booted.HostError as error:
+                run.terminate()
+                run.wait()
+                raise RefusedError(str(error)) from error
+    if status:
+        raise subprocess.CalledProcessError(status, "pulumi up")
+
+
+def _ended(run: subprocess.Popen[bytes]) -> int | None:
+    try:
+        return run.wait(LOOK_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def choose_drain(engine: Engine) -> None:
+    """Without hosts nobody could be asked whether a bridge is ready, or told to drain it."""
+    cloud = process.running(paths.state_folder())
+    if cloud is not None and cloud.admin.status()["hosts"] is None:
+        say("stack", "drain is set to false: there are no hosts to ask")
+        pulumi(engine, "config", "set", "drain", "false", "--stack", STACK)
+
+
 def wait_for_hosts(cluster: dict[str, Any]) -> None:
     """RefusedError, with the end of its log, when a host does not come up. Nothing where hosts do not boot."""
     cloud = process.running(paths.state_folder())
@@ -84,7 +117,8 @@ def main() -> None:
     prepare_hosts()
     embedded_cloud("up")
     select_stack(engine)
-    pulumi(engine, "up", "--yes", "--suppress-outputs", "--stack", STACK)
+    choose_drain(engine)
+    apply(engine)
     cluster = show.described(engine, STACK)
     print(show.table(cluster))
     wait_for_hosts(cluster)
