@@ -15,7 +15,7 @@ import pulumi_command as command
 from components.clouds import Server
 from components.credentials import Credentials
 
-PROGRAM = Path(__file__).parent.parent / "cloud_init/signaling/files/usr/local/lib/jitsi-fleet/operations"
+PROGRAM = Path(__file__).parent.parent / "cloud_init/signaling/operations"
 USER = "operations"
 READY_SECONDS = 900
 """For a new bridge to boot, install and join. Tried: a minute on the embedded cloud."""
