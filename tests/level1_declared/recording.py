@@ -4,7 +4,8 @@
 """
 
 import asyncio
-import itertools
+import base64
+import gzip
 import json
 import logging
 import runpy
@@ -16,6 +17,8 @@ from typing import Any
 import pulumi
 from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime import stack as stack_module
+
+from tests.level1_declared.providers import Provider
 
 PROGRAM = Path(__file__).parents[2] / "__main__.py"
 SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the wire's mark of a secret value, from Pulumi's protocol
@@ -59,6 +62,10 @@ class Declared:
         (found,) = [resource for resource in self.all(kind) if resource.name == name]
         return found
 
+    def user_data(self, server: str) -> str:
+        """What the server reads, as plain text."""
+        return gzip.decompress(base64.b64decode(self.one("Server", server).inputs["userData"])).decode()
+
     def outline(self) -> str:
         """The tree of components and resources, one line each."""
         return "\n".join(self._lines("", 0)) + "\n"
@@ -79,14 +86,16 @@ def declare(
     secrets: Iterable[str] = (),
     preview: bool = False,
     before: Mapping[str, Any] | None = None,
+    drawn: str = "",
 ) -> Declared:
     """Run the program with MINIMAL plus `config`; values travel as the CLI sends them (lists and maps as JSON).
 
-    `before` are the outputs that the stack had.
+    `before` are the outputs that the stack had. What providers make depends on the resource's name alone; another
+    `drawn` stands for other passwords.
     """
     raw = {key: value for key, value in {**MINIMAL, **(config or {})}.items() if value is not None}
     wire = {f"jitsi-fleet:{key}": _text(value) for key, value in raw.items()}
-    monitor = _Monitor(before or {})
+    monitor = _Monitor(Provider(before or {}, drawn))
     asyncio.run(_run(monitor, wire, [f"jitsi-fleet:{key}" for key in secrets], preview))
     return monitor.declared
 
@@ -113,8 +122,8 @@ def _program() -> None:
 
 
 class _Monitor(mocks.MockMonitor):
-    def __init__(self, before: Mapping[str, Any]) -> None:
-        super().__init__(_Provider(before))
+    def __init__(self, provider: Provider) -> None:
+        super().__init__(provider)
         self.declared = Declared()
         self._urns: set[str] = set()
 
@@ -139,43 +148,6 @@ class _Monitor(mocks.MockMonitor):
         if request.urn.split("::")[2] == STACK_TYPE:
             self.declared.outputs = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
-
-
-class _Provider(mocks.Mocks):
-    """Adds to a resource's inputs what its real provider would compute."""
-
-    def __init__(self, before: Mapping[str, Any]) -> None:
-        self._before = dict(before)
-        self._numbers = itertools.count(1)
-
-    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        number = next(self._numbers)
-        computed: dict[str, dict[str, Any]] = {
-            "Server": {
-                "ipv4Address": f"203.0.113.{number}",
-                "ipv6Address": f"2001:db8:{number:x}::1",
-                "name": f"{args.name}-{number:07x}",
-            },
-            "ServerNetwork": {"ip": f"10.80.2.{number}"},
-            "PlacementGroup": {"name": f"{args.name}-{number:07x}"},
-            "RandomPassword": {"result": f"password{number:024d}"},
-            "PrivateKey": {
-                "privateKeyPem": f"-----BEGIN EC PRIVATE KEY-----\n{number}\n-----END EC PRIVATE KEY-----\n",
-                "privateKeyOpenssh": f"openssh private key {number}",
-                "publicKeyOpenssh": f"ssh-ed25519 AAAA{number}\n",
-            },
-            "CertRequest": {"certRequestPem": f"request {number}"},
-            "SelfSignedCert": {"certPem": f"-----BEGIN CERTIFICATE-----\n{number}\n-----END CERTIFICATE-----\n"},
-            "LocallySignedCert": {"certPem": f"-----BEGIN CERTIFICATE-----\n{number}\n-----END CERTIFICATE-----\n"},
-            "Command": {"stdout": f"{args.name.removesuffix('-ready')} is ready: version 2.3.1-g0", "stderr": ""},
-            "Stash": {"output": args.inputs.get("input")},
-        }
-        return str(number), {**args.inputs, **computed.get(args.typ.split(":")[-1], {})}
-
-    def call(self, args: mocks.MockCallArgs) -> Any:
-        if args.token == "pulumi:pulumi:readStackOutputs":
-            return {"name": args.args["name"], "outputs": self._before}
-        raise AssertionError(f"the program asked the provider: {args.token}; an up without a change must make no call")
 
 
 def _holds_secret(value: Any) -> bool:

@@ -1,5 +1,6 @@
 """Level 1: each setting has an effect, and the options that protect calls are set."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from components.settings import Settings
 from tests.level1_declared.recording import MINIMAL, Declared, declare
+from tests.level2_checked.rendered import key_line
 from tests.versions import VERSIONS
 
 ADMIN_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1hb5nGq0dL0Wz3mY6vBpTn0s6m5C1o8f4wq2XK7yZt admin"
@@ -28,14 +30,37 @@ EFFECTS: dict[str, Any] = {
     "tls": "cluster",
     "email": "other@example.org",
     "jitsiVersions": VERSIONS,
+    "drain": False,
+    "drainMinutes": 0,
+    "drainAtOnce": 1,
+    "replaceAtOnce": 1,
     "generation": 2,
     "protect": True,
     "labels": {"team": "video"},
+}
+REPLACES_BRIDGES = {"domain", "bridgeType", "image", "locations", "network", "adminKeys", "jitsiVersions"}
+# A pool that was made of other servers, for what shows only when something is replaced.
+OLDER = {
+    "bridges": [{"name": f"bridge-{n}", "madeFrom": {"location": "fsn1", "rank": n - 1, "digest": "x"}} for n in (1, 2)]
 }
 WITHOUT_EFFECT = {
     "cloud": "one value so far",
     "zone": "checks that the domain lies inside; the zone itself is found by zoneId",
 }
+
+
+@cache
+def usual() -> Declared:
+    return declare(before=OLDER)
+
+
+@cache
+def changed(key: str) -> Declared:
+    return declare({key: EFFECTS[key]}, before=OLDER)
+
+
+def trigger(declared: Declared, server: str) -> str:
+    return str(declared.one("Server", server).options.replacement_trigger)
 
 
 def test_every_setting_is_in_the_table_of_effects() -> None:
@@ -45,21 +70,31 @@ def test_every_setting_is_in_the_table_of_effects() -> None:
 
 @pytest.mark.parametrize("key", sorted(set(EFFECTS) - set(WITHOUT_EFFECT)))
 def test_a_changed_setting_changes_what_is_declared(key: str) -> None:
-    assert _facts(declare({key: EFFECTS[key]})) != _facts(declare())
+    assert _facts(changed(key)) != _facts(usual())
 
 
-def test_a_signaling_node_waits_for_its_generation_and_a_bridge_does_not() -> None:
-    declared = declare()
-    shard, bridge = declared.one("Server", "shard-1").options, declared.one("Server", "bridge-1").options
-    assert {"userData", "serverType", "image", "location"} <= set(shard.ignoreChanges)
-    assert list(bridge.ignoreChanges) == ["sshKeys"]
-    assert shard.HasField("replacement_trigger")
-    assert not bridge.HasField("replacement_trigger")
+@pytest.mark.parametrize("key", sorted({*EFFECTS} - {"zone"}))
+def test_a_change_makes_a_new_server_only_where_the_table_says_so(key: str) -> None:
+    """The engine makes one when the trigger is another text; what is not here must not reach a running call."""
+    made_anew = {
+        server for server in ("shard-1", "bridge-1") if trigger(changed(key), server) != trigger(usual(), server)
+    }
+    assert made_anew == {"generation": {"shard-1"}}.get(key, {"bridge-1"} if key in REPLACES_BRIDGES else set())
 
 
-def test_a_change_of_type_replaces_a_server_because_the_plugin_would_power_all_off() -> None:
-    declared = declare()
-    assert all("serverType" in server.options.replaceOnChanges for server in declared.all("Server"))
+def test_two_runs_with_the_same_settings_give_the_same_triggers() -> None:
+    again = declare(before=OLDER)
+    for server in ("shard-1", "bridge-1", "bridge-2"):
+        assert trigger(again, server) == trigger(usual(), server) != ""
+
+
+def test_no_change_of_a_server_s_own_properties_reaches_the_plugin() -> None:
+    """For another type it would power off all servers at once; a change of user-data would wait for no limit."""
+    free = {"firewallIds": "in place, no packet is lost", "labels": "in place"}
+    for server in usual().all("Server"):
+        assert set(server.inputs) - set(server.options.ignoreChanges) == set(free)
+        assert list(server.options.replaceOnChanges) == []
+        assert server.options.deleteBeforeReplace is False
 
 
 def test_the_leg_in_the_private_network_goes_with_its_server() -> None:
@@ -75,7 +110,8 @@ def test_no_server_has_a_name_of_its_own_so_that_its_successor_can_be_made_first
 def test_protect_guards_what_cannot_be_made_again_but_never_a_bridge() -> None:
     declared = declare({"protect": True})
     guarded = {resource.name for resource in declared.resources if resource.options.protect}
-    assert {"shard-1", "ca", "jvb"} <= guarded
+    assert {"shard-1", "ca", "jvb", "rotation", "signaling-host"} <= guarded
+    assert declared.one("PrivateKey", "operations").name not in guarded, "it may be replaced at any time"
     assert not {server.name for server in declared.all("Server") if server.name.startswith("bridge")} & guarded
 
 
@@ -126,8 +162,7 @@ def test_the_minimal_settings_are_complete() -> None:
 
 def test_user_data_that_is_too_large_stops_the_program_before_any_resource() -> None:
     """Hetzner takes 32 KiB; the program finds out before the first call, not with half a cluster made."""
-    keys = [ADMIN_KEY.replace("admin", f"admin-{number} " + "x" * 200) for number in range(40)]
-    keys = [key.replace("AAAAIJ1hb5nG", f"AAAAIJ1hb{number:03d}") for number, key in enumerate(keys)]
+    keys = [key_line(f"admin-{number}", kind="ssh-rsa", size=513) for number in range(60)]
     with pytest.raises(pulumi.RunError, match="user-data of the signaling role has"):
         declare({"adminKeys": keys})
 

@@ -30,6 +30,10 @@ def test_five_keys_are_enough_and_the_rest_has_defaults() -> None:
         "tls": "letsencrypt",
         "email": "operations@example.org",
         "jitsiVersions": {},
+        "drain": True,
+        "drainMinutes": 10,
+        "drainAtOnce": 20,
+        "replaceAtOnce": 3,
         "generation": 1,
         "protect": False,
         "labels": {},
@@ -42,11 +46,13 @@ def test_every_setting_can_be_set() -> None:
         dns="none", bridges=8, bridgeType="ccx33", signalingType="ccx43", image="67794396", locations=["fsn1", "hel1"],
         networkZone="us-east", network="192.168.0.0/16", adminCidrs=["2001:DB8:0::/48", "203.0.113.7"], adminKeys=[key],
         tls="cluster", jitsiVersions=VERSIONS, generation=3, protect=True, labels={"team": "video", "a.org/x": ""},
+        drain=False, drainMinutes=0, drainAtOnce=85, replaceAtOnce=1,
     )  # fmt: skip
     assert (config.dns, config.bridges, config.bridge_type, config.signaling_type) == ("none", 8, "ccx33", "ccx43")
     assert (config.image, config.locations, config.network_zone) == ("67794396", ("fsn1", "hel1"), "us-east")
     assert config.admin_cidrs == ("2001:db8::/48", "203.0.113.7/32")
     assert (config.admin_keys, config.tls, config.jitsi_versions) == ((key,), "cluster", VERSIONS)
+    assert (config.drain, config.drain_minutes, config.drain_at_once, config.replace_at_once) == (False, 0, 85, 1)
     assert (config.generation, config.protect, config.labels) == (3, True, {"team": "video", "a.org/x": ""})
 
 

@@ -71,6 +71,10 @@ def stack_files(draw: st.DrawFn) -> dict[str, object]:
             "network": private | st.just("192.168.0.0/16") | st.just("172.16.0.0/16"),
             "adminKeys": st.lists(st.sampled_from(PUBLIC_KEYS), unique=True),
             "jitsiVersions": st.sampled_from([{}, VERSIONS]),
+            "drain": st.booleans(),
+            "drainMinutes": st.integers(0, 1440),
+            "drainAtOnce": st.integers(1, 85),
+            "replaceAtOnce": st.integers(1, 85),
             "generation": st.integers(1, 9999),
             "protect": st.booleans(),
             "labels": st.dictionaries(
