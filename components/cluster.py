@@ -9,6 +9,7 @@ from typing import Any
 
 import pulumi
 
+from components import rollout
 from components.bridge_pool import Bridge
 from components.clouds import Server
 from components.doors import DOORS, source_ranges
@@ -23,7 +24,7 @@ SCHEMA_VERSION = 1
 def describe(
     settings: Settings,
     shards: Iterable[JitsiMeetNode],
-    bridges: Iterable[Bridge],
+    bridges: Collection[Bridge],
     records: Iterable[Record],
     builds: Mapping[str, Build],
     waiting: Collection[str],
@@ -44,7 +45,11 @@ def describe(
         ],
         "records": [record.described() for record in records],
         "doors": _doors(settings),
-        "versions": {"image": settings.image, "jitsi": dict(settings.jitsi_versions)},
+        "versions": {
+            "image": settings.image,
+            "jitsi": dict(settings.jitsi_versions),
+            "bridges": rollout.versions([bridge.version for bridge in bridges]),
+        },
     }
     head = {
         "schemaVersion": SCHEMA_VERSION,

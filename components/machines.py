@@ -17,7 +17,6 @@ from components.user_data import (
     BridgeValues,
     SignalingValues,
     check_size,
-    packed,
     user_data,
 )
 
@@ -32,17 +31,13 @@ def check_user_data(settings: Settings) -> None:
 def signaling_user_data(settings: Settings, credentials: Credentials, location: str) -> pulumi.Output[str]:
     """What a shard's server in `location` boots from; secret."""
     known = {name: getattr(credentials, name) for name in SIGNALING_PLACEHOLDERS}
-    return pulumi.Output.all(**known).apply(
-        lambda secrets: packed(user_data(signaling_values(settings, location, **secrets)))
-    )
+    return pulumi.Output.all(**known).apply(lambda secrets: user_data(signaling_values(settings, location, **secrets)))
 
 
 def bridge_user_data(settings: Settings, credentials: Credentials, location: str) -> pulumi.Output[str]:
     """What every bridge in `location` boots from; secret."""
     known = {name: getattr(credentials, name) for name in BRIDGE_PLACEHOLDERS}
-    return pulumi.Output.all(**known).apply(
-        lambda secrets: packed(user_data(bridge_values(settings, location, **secrets)))
-    )
+    return pulumi.Output.all(**known).apply(lambda secrets: user_data(bridge_values(settings, location, **secrets)))
 
 
 def bridge_builds(settings: Settings, servers_per_group: int) -> dict[str, Build]:

@@ -41,12 +41,13 @@ class Operations(pulumi.ComponentResource):
         public_key = args.credentials.operations_public_key
         sources = ",".join(args.admin_cidrs)
         program = PROGRAM.read_text()
+        digest = hashlib.sha256(program.encode()).hexdigest()
         self._authorized = command.remote.Command(
             "operations-key",
             connection=self._connection(args.credentials.rotation_key, patient=True),
-            create=pulumi.Output.concat("authorize ", sources, " ", public_key.apply(_without_comment)),
+            create=pulumi.Output.concat("authorize ", sources, " ", public_key.apply(_without_comment), " ", digest),
             stdin=program,
-            triggers=[args.node.instance, public_key, sources, hashlib.sha256(program.encode()).hexdigest()],
+            triggers=[args.node.instance, public_key, sources, digest],
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(parent=self, custom_timeouts=pulumi.CustomTimeouts(create=f"{_NODE_MINUTES}m")),
         )

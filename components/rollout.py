@@ -41,6 +41,24 @@ def plan(wanted: Mapping[str, Build], old: Mapping[str, Build], at_once: int) ->
     return {name: old[name] if name in waiting else build for name, build in wanted.items()}, waiting
 
 
+def versions(bridges: Collection[pulumi.Output[str]]) -> pulumi.Output[list[str]]:
+    """The versions in use, as the bridges said when they were made; a warning where they differ.
+
+    jicofo keeps each conference to one version, so bridges that differ are two pools.
+    """
+    found = pulumi.Output.all(*bridges).apply(lambda said: sorted({version for version in said if version}))
+    found.apply(_warn_of_versions)
+    return found
+
+
+def _warn_of_versions(found: list[str]) -> None:
+    if len(found) > 1:
+        pulumi.log.warn(
+            f"bridges run {len(found)} versions: {', '.join(found)}. Name one set in jitsiVersions and run pulumi up"
+            " until no bridge waits"
+        )
+
+
 def warn(waiting: Collection[str], at_once: int) -> None:
     """Say what the engine does not show: that a change has not reached all."""
     if waiting:

@@ -8,6 +8,7 @@ signaling node with a change that waits although nothing has changed.
 """
 
 import base64
+import gzip
 import hashlib
 import re
 import shlex
@@ -20,7 +21,6 @@ from typing import Any, ClassVar
 import pulumi
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from zopfli import gzip  # type: ignore[import-untyped]
 
 from components.doors import AddressPlan, Door, Role, doors_of, source_ranges
 
@@ -111,11 +111,8 @@ def user_data(values: SignalingValues | BridgeValues) -> str:
 
 
 def packed(text: str) -> str:
-    """`text` as gzip in base64, as cloud-init reads it from a cloud that takes text only.
-
-    By zopfli, pinned: what zlib makes differs from one build of it to the next.
-    """
-    return base64.b64encode(gzip.compress(text.encode())).decode()
+    """`text` as gzip in base64, as cloud-init reads it from a cloud that takes text only."""
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def check_size(values: SignalingValues | BridgeValues) -> None:

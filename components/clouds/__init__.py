@@ -22,6 +22,7 @@ class ServerArgs:
     server_type: str
     image: str
     user_data: pulumi.Output[str]
+    """Plain; each cloud packs it as it takes it. Only a new server gets it, so packing may differ between machines."""
     made_from: pulumi.Input[str]
     protect: bool = False
 

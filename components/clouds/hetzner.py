@@ -13,6 +13,7 @@ import pulumi_hcloud as hcloud
 
 from components.clouds import Server, ServerArgs
 from components.doors import EVERYONE, ROLES, AddressPlan, Role, doors_of, source_ranges
+from components.user_data import packed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ class HetznerCloud(pulumi.ComponentResource):
             location=args.location,
             server_type=args.server_type,
             image=args.image,
-            user_data=args.user_data,
+            user_data=args.user_data.apply(packed),
             ssh_keys=[self._key.id],
             firewall_ids=[self._firewall_ids[args.role]],
             placement_group_id=group.id.apply(int),

@@ -1,5 +1,6 @@
 """Level 1: what the program asks of hosts, whom it asks, and when. Whether hosts do it, other levels show."""
 
+import hashlib
 import importlib.util
 import subprocess
 import sys
@@ -117,7 +118,9 @@ def test_drains_and_gates_use_the_operations_key_which_the_rotation_key_names() 
     keys = {command.name: command.inputs["connection"]["privateKey"] for command in declared().all("Command")}
     assert keys.pop("operations-key") == "openssh private key of rotation"
     assert set(keys.values()) == {"openssh private key of operations"}
-    assert key().inputs["create"] == "authorize 198.51.100.0/24,2001:db8::/64 ssh-ed25519 operations"
+    digest = hashlib.sha256(PROGRAM.read_bytes()).hexdigest()
+    named = f"authorize 198.51.100.0/24,2001:db8::/64 ssh-ed25519 operations {digest}"
+    assert key().inputs["create"] == named
     assert key().inputs["stdin"] == PROGRAM.read_text()
 
 

@@ -166,3 +166,15 @@ def _output(declared: Declared, name: str) -> dict[str, Any]:
 def _place(declared: Declared, name: str) -> tuple[str, str]:
     server = declared.one("Server", name).inputs
     return server["location"], _output(declared, name)["placementGroup"]
+
+
+def test_the_versions_that_bridges_run_are_an_output_and_differences_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert declare().outputs["versions"]["bridges"] == ["2.3.1-g0"]
+    warned: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", lambda text, *_: warned.append(text))
+    rollout._warn_of_versions(["2.3.1-g0"])
+    assert warned == []
+    rollout._warn_of_versions(["2.3.1-g0", "2.3.2-g1"])
+    assert "2 versions: 2.3.1-g0, 2.3.2-g1" in warned[0]

@@ -3,6 +3,7 @@
 Whether a real sshd then lets anybody do more than that, level 4 shows.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -22,6 +23,8 @@ KEY = key_line()
 SOURCES = "198.51.100.0/24,2001:db8::/64"
 SMALL = "#!/usr/bin/python3\nprint('drains')\n"
 HOME = "/var/lib/jitsi-fleet/operations"
+SMALL = "#!/usr/bin/python3\nprint('drains')\n"
+DIGEST = hashlib.sha256(SMALL.encode()).hexdigest()
 
 
 @pytest.fixture
@@ -34,15 +37,17 @@ def asked(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     assert HOME in text, "the control: the script is led to the test's folder"
     script.write_text(text.replace(HOME, str(home)))
 
-    def run(
-        line: str | None, program: str = "#!/usr/bin/python3\nprint('drains')\n"
-    ) -> subprocess.CompletedProcess[str]:
+    def run(line: str | None, program: str = SMALL) -> subprocess.CompletedProcess[str]:
         environment = {"PATH": os.environ["PATH"]} | ({} if line is None else {"SSH_ORIGINAL_COMMAND": line})
         return subprocess.run(
             ["/bin/bash", script], input=program, env=environment, capture_output=True, text=True, timeout=60
         )
 
     return run
+
+
+def authorize(key: str, program: str = SMALL) -> str:
+    return f"authorize {SOURCES} {key} {hashlib.sha256(program.encode()).hexdigest()}"
 
 
 def written(tmp_path: Path) -> dict[str, str]:
@@ -96,7 +101,7 @@ def test_the_rotation_key_is_bound_to_one_program_where_nobody_but_root_writes(
 def test_the_operations_key_is_named_with_its_sources_and_its_program(
     asked: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    done = asked(f"authorize {SOURCES} {KEY}", PROGRAM.read_text())
+    done = asked(authorize(KEY, PROGRAM.read_text()), PROGRAM.read_text())
     assert done.returncode == 0, done.stderr
     home = tmp_path / "home"
     assert written(tmp_path) == {
@@ -115,7 +120,7 @@ def test_another_key_takes_the_place_of_the_one_before(
     other = key_line("another", size=32).rsplit(" ", 1)[0]
     assert other != KEY
     for key in (KEY, other):
-        assert asked(f"authorize {SOURCES} {key}").returncode == 0
+        assert asked(authorize(key)).returncode == 0
     assert [line.rsplit(" ", 1)[1] for line in written(tmp_path)["authorized_keys"].splitlines()] == [other.split()[1]]
 
 
@@ -126,21 +131,24 @@ def test_another_key_takes_the_place_of_the_one_before(
         "",
         "bash",
         "authorize",
-        f"authorize {KEY}",
-        f"authorize {SOURCES} {KEY} ",
-        f" authorize {SOURCES} {KEY}",
-        f"authorize {SOURCES} {KEY} comment",
-        f"authorize {SOURCES} {KEY}\nssh-ed25519 AAAA",
-        f"\nauthorize {SOURCES} {KEY}",
-        f'authorize *",command="/bin/sh {KEY}',
-        f"authorize * {KEY}",
-        f"authorize host.example.org {KEY}",
-        f'authorize {SOURCES}" {KEY}',
-        f"authorize {SOURCES} {KEY.replace('ssh-ed25519', 'ssh-rsa', 1)}",
-        f"authorize {SOURCES} ssh-ed25519 $(id)",
-        f"authorize {SOURCES} ssh-ed25519 AAAA;id",
-        f"authorize {SOURCES} {KEY}; id",
-        f"authorize $(touch pwned) {KEY}",
+        f"authorize {KEY} {DIGEST}",
+        f"authorize {SOURCES} {KEY}",
+        f"authorize {SOURCES} {KEY} {DIGEST} ",
+        f" authorize {SOURCES} {KEY} {DIGEST}",
+        f"authorize {SOURCES} {KEY} {DIGEST} comment",
+        f"authorize {SOURCES} {KEY} {DIGEST[1:]}",
+        f"authorize {SOURCES} {KEY} {DIGEST.upper()}",
+        f"authorize {SOURCES} {KEY} {DIGEST}\nssh-ed25519 AAAA",
+        f"\nauthorize {SOURCES} {KEY} {DIGEST}",
+        f'authorize *",command="/bin/sh {KEY} {DIGEST}',
+        f"authorize * {KEY} {DIGEST}",
+        f"authorize host.example.org {KEY} {DIGEST}",
+        f'authorize {SOURCES}" {KEY} {DIGEST}',
+        f"authorize {SOURCES} {KEY.replace('ssh-ed25519', 'ssh-rsa', 1)} {DIGEST}",
+        f"authorize {SOURCES} ssh-ed25519 $(id) {DIGEST}",
+        f"authorize {SOURCES} ssh-ed25519 AAAA;id {DIGEST}",
+        f"authorize {SOURCES} {KEY} {DIGEST}; id",
+        f"authorize $(touch pwned) {KEY} {DIGEST}",
     ],
 )
 def test_all_else_is_refused_in_one_line_and_changes_nothing(
@@ -148,19 +156,20 @@ def test_all_else_is_refused_in_one_line_and_changes_nothing(
 ) -> None:
     done = asked(line)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert "authorize SOURCES ssh-ed25519 KEY" in done.stderr
+    assert "authorize SOURCES ssh-ed25519 KEY SHA256" in done.stderr
     assert written(tmp_path) == {}
 
 
 @pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="no ssh-keygen on this machine")
-@pytest.mark.parametrize("program", ["", "#!/usr/bin/python3\ndef drain(:\n", PROGRAM.read_text()[:-900] + "\n("])
+@pytest.mark.parametrize("program", ["", PROGRAM.read_text()[:9000], PROGRAM.read_text() + "\n"])
 def test_a_program_that_did_not_arrive_whole_leaves_the_one_before(
     asked: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, program: str
 ) -> None:
     """A connection that breaks half way must not leave a node that cannot drain."""
-    assert asked(f"authorize {SOURCES} {KEY}").returncode == 0
+    assert asked(authorize(KEY)).returncode == 0
     before = written(tmp_path)
     other = key_line("another").rsplit(" ", 1)[0]
-    assert asked(f"authorize {SOURCES} {other}", program).returncode != 0
+    done = asked(authorize(other, PROGRAM.read_text()), program)
+    assert (done.returncode, done.stderr) == (1, "the program did not arrive whole\n")
     after = written(tmp_path)
     assert {name: after[name] for name in before} == before
