@@ -1,7 +1,8 @@
 """How the tests are spread over processes: one file of tests goes to one process, as with `--dist loadfile`.
 
 But the tests that share a booted cluster go to one, and those that boot stacks of their own to another. Both start
-first, since they take longest.
+first, since they take longest. Then come, in turn, files that wait most of their time for clocks, and files that keep
+a core busy with runs of the engine: beside each other they take less time than each kind beside its own.
 """
 
 import pytest
@@ -9,7 +10,15 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 BOOTED = "tests/booted/"
-LONGEST_FIRST = (BOOTED, "tests/level3_applied/test_recorded_steps.py", "tests/level3_applied/", "tests/packages/")
+LONGEST_FIRST = (
+    BOOTED,
+    "tests/level3_applied/test_recorded_steps.py",
+    "tests/packages/test_jicofo_moments.py",
+    "tests/level3_applied/test_faults.py",
+    "tests/packages/test_jicofo_farewells.py",
+    "tests/level3_applied/",
+    "tests/packages/",
+)
 STACKS_OF_THEIR_OWN = ("test_debian_13.py", "test_letsencrypt.py")
 # Where programs with timers of their own are asked while other processes use the same cores: a failure counts when it
 # is there the second time, too.

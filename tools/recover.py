@@ -3,6 +3,8 @@
 A killed engine leaves a lock and notes of operations that it had begun. Where a creation had begun, the cloud may hold
 a resource that the state does not know: an orphan. The notes hold the very names that the run had planned, so each
 orphan is found by its exact name and removed; nothing else is touched. The next `pulumi up` makes it again.
+
+Where the state is in a folder, the engine may also have been killed while it wrote: `mend` has what that leaves.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cloudflare
@@ -87,8 +90,28 @@ def _same_content(record: Any, wanted: dict[str, Any]) -> bool:
     return bool(record.content == wanted["content"])
 
 
+def mend(backend: str, stack: str) -> None:
+    """Remove what stands cut off beside the stack's state in a folder; `backend` is a URL as `pulumi whoami` gives it.
+
+    The engine puts each new state in the old one's place at once, but first writes size and kind of it into a file
+    beside it. When that one is cut off, no command reads the state any more ("failed to load checkpoint: EOF"). It is
+    read only if it is there, and the next run writes another.
+    """
+    scheme, _, place = backend.partition("://")
+    if scheme != "file":
+        return
+    stacks = Path(place.partition("?")[0]).expanduser() / ".pulumi/stacks"
+    for beside in stacks.rglob(f"{stack.rpartition('/')[2]}.json*.attrs"):
+        try:
+            json.loads(beside.read_text())
+        except ValueError:
+            print(f"removing {beside}: cut off when the engine was killed")
+            beside.unlink()
+
+
 def recover(stack: str) -> None:
     """Release the lock, remove orphans, clear the notes. Safe to run again, also when nothing is wrong."""
+    mend(json.loads(_pulumi("whoami", "--json"))["url"], stack)
     subprocess.run(["pulumi", "cancel", "--yes", "--stack", stack], check=False, capture_output=True)
     begun = begun_creations(json.loads(_pulumi("stack", "export", "--stack", stack)))
     config = json.loads(_pulumi("config", "--show-secrets", "--json", "--stack", stack))

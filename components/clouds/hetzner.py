@@ -58,6 +58,7 @@ class HetznerCloud(pulumi.ComponentResource):
 
     def server(self, name: str, args: ServerArgs, *, parent: pulumi.Resource) -> Server:
         group = self._placement_group(args)
+        place = self._place(name, args, parent)
         server = hcloud.Server(
             name,
             location=args.location,
@@ -68,7 +69,7 @@ class HetznerCloud(pulumi.ComponentResource):
             firewall_ids=[self._firewall_ids[args.role]],
             placement_group_id=group.id.apply(int),
             labels=self._labels | {"role": args.role},
-            opts=self._server_options(args, parent),
+            opts=self._server_options(args, parent, place),
         )
         leg = hcloud.ServerNetwork(
             name,
@@ -88,11 +89,22 @@ class HetznerCloud(pulumi.ComponentResource):
             private_ipv4=leg.ip,
         )
 
-    def _server_options(self, args: ServerArgs, parent: pulumi.Resource) -> pulumi.ResourceOptions:
+    def _place(self, name: str, args: ServerArgs, parent: pulumi.Resource) -> pulumi.Resource:
+        """Goes with the server, after it, as its placement group may.
+
+        The engine deletes layer by layer, counted from what depends on nothing else that goes. A server whose group
+        stays would be in another layer than one whose group goes, and drained only after it (tried).
+        """
+        opts = pulumi.ResourceOptions(parent=parent, replacement_trigger=args.made_from)
+        return pulumi.Stash(f"{name}-place", input=args.location, opts=opts)
+
+    def _server_options(
+        self, args: ServerArgs, parent: pulumi.Resource, place: pulumi.Resource
+    ) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
             parent=parent,
             # The subnet must outlive the server.
-            depends_on=[self._subnets[args.role]],
+            depends_on=[self._subnets[args.role], place],
             ignore_changes=["userData", "serverType", "image", "location", "placementGroupId", "sshKeys"],
             replacement_trigger=args.made_from,
             protect=args.protect,

@@ -69,6 +69,7 @@ class Workshop:
     folder: Path
     cloud: LocalCloud
     environment: dict[str, str]
+    hosts: bool = False
     hetzner_token: str = field(default_factory=lambda: secrets.token_hex(32))
     cloudflare_token: str = field(default_factory=lambda: secrets.token_hex(20))
 
@@ -81,7 +82,7 @@ class Workshop:
         # The engine writes its events to a file only where its debugging commands are on.
         environment["PULUMI_DEBUG_COMMANDS"] = "true"
         cloud = start(folder / "cloud", action_seconds=action_seconds, hosts=hosts, first_address=first_address)
-        return cls(folder, cloud, environment)
+        return cls(folder, cloud, environment, hosts)
 
     def close(self) -> None:
         self.cloud.stop()
@@ -147,6 +148,7 @@ class Stack:
             "tls": "cluster",
             "adminCidrs": ["127.0.0.0/8", "198.19.255.1/32"],  # the second is this machine as hosts see it
             "bridges": 2,
+            "drain": self.workshop.hosts,  # without hosts nobody answers by SSH; nodes.py has who does
         }
         self._config = {**(self._config or defaults), **config}
         values: dict[str, Any] = {f"jitsi-fleet:{k}": _yaml(v) for k, v in self._config.items() if v is not None}
@@ -162,7 +164,8 @@ class Stack:
         path.write_text(yaml.safe_dump({**(stack_file or {}), "config": {**providers, **values}}))
 
     def setting(self, key: str) -> Any:
-        return self._config[key]
+        """As configured; None where the default holds."""
+        return self._config.get(key)
 
     def up(self, *arguments: str) -> Run:
         return self.engine("up", "--yes", "--skip-preview", *arguments)

@@ -1,56 +1,82 @@
-"""Level 3: a cloud that fails in the middle of an up. What exists stays, the reason is named, the next up goes on."""
+"""Level 3: a cloud that fails in the middle of an up. What exists stays, the reason is named, the next up goes on.
 
+A run of the engine costs seconds: what can go wrong side by side goes wrong in one up, a server each.
+"""
+
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from tests.level3_applied.applied import Run, Stack, Workshop
 
-REFUSALS: dict[str, tuple[int, str]] = {
-    "precondition": (412, "resource_unavailable"),
-    "sold out": (422, "resource_unavailable"),
-    "limit": (403, "resource_limit_exceeded"),
-    "placement": (422, "placement_error"),
-    "locked": (423, "locked"),
-    "overload": (503, "unavailable"),
+# The engine begins nothing new after a refusal: the first one comes when all servers have been asked for.
+LATE = 4  # seconds
+REFUSALS: dict[str, dict[str, object]] = {
+    "precondition": {"status": 412, "code": "resource_unavailable"},
+    "sold out": {"status": 422, "code": "resource_unavailable"},
+    "limit": {"status": 403, "code": "resource_limit_exceeded"},
+    "placement": {"status": 422, "code": "placement_error"},
+    "locked": {"status": 423, "code": "locked"},
+    "overload": {"status": 503, "code": "unavailable"},
 }
-PASSING: dict[str, dict[str, object]] = {
-    "conflict": {"status": 409, "code": "conflict", "message": "busy"},
-    "rate limit": {"status": 429, "code": "rate_limit_exceeded", "headers": {"RateLimit-Reset": "1"}},
-    "slow answer": {"delay_seconds": 2},
+ENDS_IN_ERROR: dict[str, object] = {
+    "action_error": {"code": "action_failed", "message": "the action failed on purpose"}
 }
+PASSING: tuple[dict[str, object], ...] = (
+    {"status": 409, "code": "conflict", "message": "busy"},
+    {"status": 429, "code": "rate_limit_exceeded", "headers": {"RateLimit-Reset": "1"}},
+    {"delay_seconds": 2},
+)
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One stack that all faults of this module hit in turn; each test adds a bridge to what the last one left."""
-    workshop = Workshop.open(tmp_path_factory.mktemp("faults"))
-    stack = workshop.stack(bridges=1)
-    assert stack.up().status == 0
-    yield stack
-    destroyed = stack.destroy()
-    left = workshop.left()
-    workshop.close()
-    assert (destroyed.status, left) == (0, []), destroyed.text
+    """One stack that all faults of this module hit in turn; each test adds bridges to what the last one left."""
+    with closing(Workshop.open(tmp_path_factory.mktemp("faults"))) as workshop:
+        stack = workshop.stack(bridges=1)
+        first = stack.up()
+        assert first.status == 0, first.text
+        yield stack
+        destroyed = stack.destroy()
+        assert (destroyed.status, workshop.left()) == (0, []), destroyed.text
+
+
+@pytest.fixture(scope="module")
+def refused(stack: Stack) -> Run:
+    """An up in which each of seven new servers meets a trouble of its own."""
+    faults = [fault | {"message": f"refused on purpose: {reason}"} for reason, fault in REFUSALS.items()]
+    for nth, fault in enumerate([*faults, ENDS_IN_ERROR], 1):
+        stack.workshop.fault("POST", "/servers$", fault | {"delay_seconds": LATE}, nth=nth)
+    return _grow(stack, len(faults) + 1)
 
 
 @pytest.mark.parametrize("reason", REFUSALS)
-def test_a_refusal_in_the_middle_is_named_and_the_next_up_goes_on(stack: Stack, reason: str) -> None:
-    status, code = REFUSALS[reason]
-    fault = {"status": status, "code": code, "message": f"refused on purpose: {reason}"}
-    stack.workshop.fault("POST", "/servers$", fault, nth=1)
-    failed = _grow(stack)
-    assert failed.status != 0
-    assert f"refused on purpose: {reason}" in failed.text
-    _shows_no_traceback(failed.text)
+def test_a_refusal_in_the_middle_is_named(refused: Run, reason: str) -> None:
+    assert refused.status != 0
+    assert f"refused on purpose: {reason}" in refused.text
+    assert [call for call in refused.calls if call.status == REFUSALS[reason]["status"]], "it was refused, not told so"
+    _shows_no_traceback(refused.text)
+
+
+def test_a_creation_that_ends_in_error_is_named(refused: Run) -> None:
+    """The engine keeps such a server (recorded, steps 22 and 23): its health is asked of the host, in a later part."""
+    assert "the action failed on purpose" in refused.text
+
+
+@pytest.mark.usefixtures("refused")
+def test_after_refusals_and_a_creation_that_failed_the_next_up_goes_on(stack: Stack) -> None:
     _converges(stack)
 
 
-@pytest.mark.parametrize("trouble", PASSING)
-def test_a_trouble_that_passes_is_waited_out(stack: Stack, trouble: str) -> None:
-    stack.workshop.fault("POST", "/servers$", PASSING[trouble], nth=1)
-    run = _grow(stack)
+def test_troubles_that_pass_are_waited_out(stack: Stack) -> None:
+    for nth, trouble in enumerate(PASSING, 1):
+        stack.workshop.fault("POST", "/servers$", trouble, nth=nth)
+    run = _grow(stack, len(PASSING))
     assert run.status == 0, run.text
+    met = Counter(call.status for call in run.calls if call.kind == "POST /servers")
+    assert met == {409: 1, 429: 1, 201: len(PASSING)}
     _as_wanted(stack)
 
 
@@ -58,16 +84,6 @@ def test_a_cut_connection_leaves_no_orphan(stack: Stack) -> None:
     stack.workshop.fault("POST", "/servers$", {"cut": True}, nth=1, times=6)
     assert _grow(stack).status != 0
     stack.workshop.cloud.admin.clear_faults()
-    _converges(stack)
-
-
-def test_a_creation_that_ends_in_error_is_reported_and_converges(stack: Stack) -> None:
-    """The engine keeps such a server (recorded, steps 22 and 23): its health is asked of the host, in a later part."""
-    fault = {"action_error": {"code": "action_failed", "message": "on purpose"}}
-    stack.workshop.fault("POST", "/servers$", fault, nth=1)
-    failed = _grow(stack)
-    assert failed.status != 0
-    assert "on purpose" in failed.text
     _converges(stack)
 
 
@@ -81,10 +97,13 @@ def test_a_refused_record_is_named_and_the_next_up_goes_on(stack: Stack) -> None
     _converges(stack)
 
 
-def _grow(stack: Stack) -> Run:
-    """One more bridge."""
-    bridges = len(stack.workshop.servers())
-    stack.configure(bridges=bridges)
+def test_what_all_of_this_left_is_as_wanted_and_another_up_finds_nothing_to_do(stack: Stack) -> None:
+    _as_wanted(stack)
+    assert stack.up().steps == []
+
+
+def _grow(stack: Stack, more: int = 1) -> Run:
+    stack.configure(bridges=stack.setting("bridges") + more)
     return stack.up()
 
 
@@ -95,11 +114,10 @@ def _converges(stack: Stack) -> None:
 
 
 def _as_wanted(stack: Stack) -> None:
-    """The cluster is as the settings want it, nobody's server is left over, and another up finds nothing to do."""
+    """The cluster is as the settings want it, and nobody's server is left over."""
     roles = stack.workshop.labels("role")
     assert roles == ["bridge"] * stack.setting("bridges") + ["signaling"], "an orphan costs money and nobody sees it"
     assert all(server.private_net for server in stack.workshop.servers()), "every server has its leg"
-    assert stack.up().steps == []
 
 
 def _shows_no_traceback(text: str) -> None:

@@ -1,12 +1,28 @@
-"""Level 3: up, no change, resize, replacement, drift, destroy, seen in the engine's steps and the clouds' calls."""
+"""Level 3: up, no change, resize, replacement, drift, destroy, seen in the engine's steps and the clouds' calls.
+
+An up from nothing takes seconds: the tests after the first share one stack, which each leaves as its settings want it.
+"""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
 
-from tests.level3_applied.applied import Workshop
+import pytest
+
+from tests.level3_applied.applied import Stack, Workshop
 from tests.versions import VERSIONS
 
 PER_BRIDGE = {"Server": 1, "ServerNetwork": 1, "DnsRecord": 4}
 """Resources that come and go with a bridge, next to its share of a placement group."""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with closing(Workshop.open(tmp_path_factory.mktemp("shared"))) as workshop:
+        stack = workshop.stack(bridges=2)
+        up = stack.up()
+        assert up.status == 0, up.text
+        yield stack
 
 
 def test_the_life_of_a_cluster(workshop: Workshop) -> None:
@@ -40,9 +56,53 @@ def test_the_life_of_a_cluster(workshop: Workshop) -> None:
     assert workshop.left() == [], "destroy leaves an empty cloud"
 
 
-def test_a_change_of_user_data_replaces_bridges_new_first_and_no_signaling_node(workshop: Workshop) -> None:
-    stack = workshop.stack(bridges=2)
-    assert stack.up().status == 0
+def test_secrets_are_encrypted_in_the_state_and_hidden_in_the_output(stack: Stack) -> None:
+    assert stack.pulumi("stack", "output", "operationsKey", check=True).stdout.strip() == "[secret]"
+    shown = stack.pulumi("stack", "output", "operationsKey", "--show-secrets", check=True).stdout
+    assert shown.startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+    state = "".join(path.read_text() for path in stack.workshop.folder.glob("state/**/*.json"))
+    assert "PRIVATE KEY" not in state
+    assert "#cloud-config" not in state, "user-data holds passwords"
+
+
+def test_a_change_of_who_may_reach_ssh_changes_the_firewalls_and_no_server(stack: Stack) -> None:
+    stack.configure(adminCidrs=["127.0.0.0/9"])
+    run = stack.up()
+    assert run.status == 0, run.text
+    assert [(op, kind) for op, kind, _ in run.steps if kind != "Stack"] == [("update", "Firewall")] * 2
+
+
+def test_a_server_removed_by_hand_is_found_by_refresh_and_made_again(stack: Stack) -> None:
+    stack.workshop.delete_server("bridge-2")
+    refreshed = stack.refresh()
+    assert refreshed.status == 0, refreshed.text
+    run = stack.up()
+    assert run.status == 0, run.text
+    assert "bridge-2" in run.names("create", "Server")
+    assert "bridge-1" not in run.names("create", "Server")
+    assert stack.up().steps == []
+
+
+def test_two_stacks_live_in_one_project_and_zone_without_touching_each_other(stack: Stack) -> None:
+    before = sorted(stack.workshop.left())
+    second = stack.workshop.stack("second", bridges=1)
+    assert second.up().status == 0
+    assert stack.up().steps == []
+    assert set(stack.workshop.labels("cluster")) == {stack.name, "second"}
+    assert second.destroy().status == 0
+    assert sorted(stack.workshop.left()) == before
+    assert stack.up().steps == []
+
+
+def test_a_change_of_type_replaces_bridges_and_never_changes_a_running_server(stack: Stack) -> None:
+    stack.configure(bridgeType="ccx33")
+    run = stack.up()
+    assert run.status == 0, run.text
+    assert run.names("create-replacement", "Server") == ["bridge-1", "bridge-2"]
+    assert not [kind for kind in run.kinds() if "change_type" in kind or "poweroff" in kind]
+
+
+def test_a_change_of_user_data_replaces_bridges_new_first_and_no_signaling_node(stack: Stack) -> None:
     stack.configure(jitsiVersions=VERSIONS)
     run = stack.up()
     assert run.status == 0, run.text
@@ -62,28 +122,9 @@ def test_a_change_of_user_data_replaces_bridges_new_first_and_no_signaling_node(
     assert stack.outputs()["shards"][0]["waiting"] == []
 
 
-def test_a_change_of_who_may_reach_ssh_changes_the_firewalls_and_no_server(workshop: Workshop) -> None:
-    stack = workshop.stack(bridges=1)
-    assert stack.up().status == 0
-    stack.configure(adminCidrs=["127.0.0.0/9"])
-    run = stack.up()
-    assert run.status == 0, run.text
-    assert [(op, kind) for op, kind, _ in run.steps if kind != "Stack"] == [("update", "Firewall")] * 2
-
-
-def test_a_change_of_type_replaces_bridges_and_never_changes_a_running_server(workshop: Workshop) -> None:
-    stack = workshop.stack(bridges=2)
-    assert stack.up().status == 0
-    stack.configure(bridgeType="ccx33")
-    run = stack.up()
-    assert run.status == 0, run.text
-    assert run.names("create-replacement", "Server") == ["bridge-1", "bridge-2"]
-    assert not [kind for kind in run.kinds() if "change_type" in kind or "poweroff" in kind]
-
-
-def test_another_location_replaces_the_bridges_that_move_new_first_and_no_other(workshop: Workshop) -> None:
+def test_another_location_replaces_the_bridges_that_move_new_first_and_no_other(stack: Stack) -> None:
     """bridge-7 stays in its location but changes its group, which the plugin refuses for a running server."""
-    stack = workshop.stack(bridges=7)
+    stack.configure(bridges=7, replaceAtOnce=7)
     assert stack.up().status == 0
     stack.configure(locations=["fsn1", "nbg1"])
     run = stack.up()
@@ -91,40 +132,6 @@ def test_another_location_replaces_the_bridges_that_move_new_first_and_no_other(
     assert run.names("create-replacement", "Server") == ["bridge-2", "bridge-4", "bridge-6", "bridge-7"]
     assert run.names("update", "Server") == []
     assert stack.up().steps == []
-
-
-def test_a_server_removed_by_hand_is_found_by_refresh_and_made_again(workshop: Workshop) -> None:
-    stack = workshop.stack(bridges=2)
-    assert stack.up().status == 0
-    workshop.delete_server("bridge-2")
-    refreshed = stack.refresh()
-    assert refreshed.status == 0, refreshed.text
-    run = stack.up()
-    assert run.status == 0, run.text
-    assert "bridge-2" in run.names("create", "Server")
-    assert "bridge-1" not in run.names("create", "Server")
-    assert stack.up().steps == []
-
-
-def test_two_stacks_live_in_one_project_and_zone_without_touching_each_other(workshop: Workshop) -> None:
-    first, second = workshop.stack("first", bridges=1), workshop.stack("second", bridges=1)
-    assert first.up().status == 0
-    assert second.up().status == 0
-    assert first.up().steps == []
-    assert first.destroy().status == 0
-    assert second.up().steps == []
-    assert set(workshop.labels("cluster")) == {"second"}
-
-
-def test_secrets_are_encrypted_in_the_state_and_hidden_in_the_output(workshop: Workshop) -> None:
-    stack = workshop.stack(bridges=1)
-    assert stack.up().status == 0
-    assert stack.pulumi("stack", "output", "operationsKey", check=True).stdout.strip() == "[secret]"
-    shown = stack.pulumi("stack", "output", "operationsKey", "--show-secrets", check=True).stdout
-    assert shown.startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
-    state = "".join(path.read_text() for path in workshop.folder.glob("state/**/*.json"))
-    assert "PRIVATE KEY" not in state
-    assert "#cloud-config" not in state, "user-data holds passwords"
 
 
 def _kinds(steps: list[tuple[str, str, str]]) -> Counter[str]:

@@ -48,7 +48,11 @@ def own_cloud(tmp_path: Path) -> Iterator[process.LocalCloud]:
 
 def hetzner_client(cloud: process.LocalCloud, token: str | None = None) -> hcloud.Client:
     client = hcloud.Client(
-        token or secrets.token_hex(32), api_endpoint=cloud.hetzner_url, poll_interval=0.02, timeout=10
+        token or secrets.token_hex(32),
+        api_endpoint=cloud.hetzner_url,
+        poll_interval=0.02,
+        poll_max_retries=1500,
+        timeout=10,
     )
     client._client._session.hooks["response"].append(_check_hetzner)
     client._client._retry_max_retries = 0

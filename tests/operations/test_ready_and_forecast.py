@@ -46,6 +46,22 @@ def test_a_bridge_that_never_gets_healthy_fails_in_time_with_what_was_seen_last(
     assert done.seconds < 3
 
 
+def test_a_bridge_that_is_kept_after_its_drain_broke_off_serves_again(pool: Pool, here: Node) -> None:
+    bridge = pool.bridge("1")
+    bridge.flags.drain = True
+    done = here.run(f"ready {bridge.drained_as} 20", HEALTHY=0.3)
+    assert "bridge-1: was in a drain, which is taken back" in done.lines
+    assert (done.status, bridge.flags.drain) == (0, False)
+
+
+def test_a_bridge_in_graceful_shutdown_is_not_ready_and_the_way_out_is_said(pool: Pool, here: Node) -> None:
+    bridge = pool.bridge("1")
+    bridge.flags.graceful = True
+    done = here.run(f"ready {bridge.drained_as} 1", HEALTHY=0.3)
+    assert done.status == 1
+    assert "is in graceful shutdown: reboot it, or have it replaced" in done.errors
+
+
 def test_another_bridge_with_the_address_is_not_the_one_that_was_asked_for(pool: Pool, here: Node) -> None:
     bridge, other = pool.bridge("1"), pool.bridge("2")
     done = here.run(f"ready bridge-1 {other.address} {bridge.instance} 1")

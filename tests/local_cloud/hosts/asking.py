@@ -1,6 +1,7 @@
 """The hosts' resolver on loopback, with the API's own store, and zones to put records into."""
 
 import asyncio
+import errno
 import secrets
 import socket
 import threading
@@ -21,13 +22,17 @@ from ..conftest import cloudflare_client
 FIXED = {"deb.debian.org": addresses.ARCHIVES, "acme.example": "2001:db8:ffff::44"}
 
 
+def free_port() -> int:
+    """A port on which nobody receives datagrams; a connection may have it for its own end all the same."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 class Service:
     """The resolver, in a thread with a loop of its own."""
 
     def __init__(self, cloud: LocalCloud) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
@@ -36,8 +41,15 @@ class Service:
     async def _make(self, cloud: LocalCloud) -> Resolver:
         self.store = Store(cloud.state)
         resolver = Resolver(self.store, FIXED)
-        await resolver.start("127.0.0.1", self.port)
-        return resolver
+        for _ in range(50):
+            self.port = free_port()
+            try:
+                await resolver.start("127.0.0.1", self.port)
+                return resolver
+            except OSError as error:  # somebody was faster
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        raise AssertionError("no port is free for both UDP and TCP")
 
     def do(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
