@@ -1,17 +1,29 @@
 """What the last `pulumi up` of this stack left, as its outputs say it."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 
+# The engine writes the state file while this reads it, and a file backend does not do both parts of it in one step:
+# a reader may find an empty one (seen: "failed to load checkpoint: EOF").
+TRIES, PAUSE_SECONDS = 20, 0.25
+
 
 def outputs() -> Mapping[str, Any]:
     """The stack's outputs before this run; empty at the first. Numbers are floating point."""
     stack = "/".join((pulumi.get_organization(), pulumi.get_project(), pulumi.get_stack()))
-    # Not a StackReference, which would be a resource of the stack and a line in its every preview.
-    asked = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack})
-    return dict((asked.value or {}).get("outputs") or {})
+    for tries_left in reversed(range(TRIES)):
+        try:
+            # Not a StackReference, which would be a resource of the stack and a line in its every preview.
+            asked = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack})
+            return dict((asked.value or {}).get("outputs") or {})
+        except Exception as error:
+            if not tries_left or "failed to load checkpoint" not in str(error):
+                raise
+            time.sleep(PAUSE_SECONDS)
+    raise AssertionError("unreachable")
 
 
 def check_drain(before: Mapping[str, Any], drain: bool) -> None:

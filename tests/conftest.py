@@ -22,7 +22,7 @@ LONGEST_FIRST = (
 STACKS_OF_THEIR_OWN = ("test_debian_13.py", "test_letsencrypt.py")
 # Where programs with timers of their own are asked while other processes use the same cores: a failure counts when it
 # is there the second time, too.
-TIMED = (BOOTED, "tests/packages/", "tests/local_cloud/")
+TIMED = (BOOTED, "tests/packages/", "tests/local_cloud/", "tests/operations/")
 
 
 class OneBootedCluster(LoadFileScheduling):
