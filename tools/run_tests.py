@@ -26,7 +26,7 @@ def main() -> None:
     sys.stdout.flush()
     os.chdir(CHECKOUT)
     # Files of tests side by side (tests/conftest.py). More than there are cores: most tests wait for something.
-    pytest = [sys.executable, "-m", "pytest", "--numprocesses", "3", "--dist", "loadfile"]
+    pytest = [sys.executable, "-m", "pytest", "--numprocesses", "4", "--dist", "loadfile"]
     os.execv(sys.executable, [*pytest, *sys.argv[1:]])  # noqa: S606 - becomes pytest
 
 

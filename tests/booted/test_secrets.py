@@ -6,20 +6,18 @@ world-readable `jitsi-meet-prosody/turn-secret`, which nothing uses here. Not se
 the stand-in of jitsi-meet-prosody hands the bridges' password to `prosodyctl` as an argument, the real one by a pipe.
 """
 
-import asyncio
 import json
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncssh
 import pytest
 
 from local_cloud.hosts.command_line import inside
 from tests.booted.booted import Cluster, Host, eventually
-from tests.booted.doorways import taken_here
-from tests.booted.secret_values import plain, secrets_of
+from tests.booted.operator import KEYS
+from tests.booted.secret_values import secrets_of
 
 SEARCH = (Path(__file__).parent / "search.py").read_text()
 
@@ -51,6 +49,7 @@ def needed(domain: str) -> dict[str, list[Find]]:
     return {
         "shard": [
             Find("key auth", f"/var/lib/prosody/auth.{domain}.key", "0600", "prosody"),
+            Find("key signaling-host", "/etc/ssh/ssh_host_ed25519_key", "0600", "root"),
             Find("key web", "/etc/jitsi-fleet/tls/site.key", "0600", "root"),
             Find("password focus", "/etc/jitsi/jicofo/jicofo.conf", "0640", "jicofo"),
         ],
@@ -60,13 +59,13 @@ def needed(domain: str) -> dict[str, list[Find]]:
 
 def test_all_secrets_of_the_cluster_are_searched_for(secrets: dict[str, list[bytes]]) -> None:
     passwords, tokens = {"password focus", "password jvb"}, {"token hetzner", "token cloudflare"}
-    assert set(secrets) == passwords | tokens | {"key ca", "key auth", "key web", "key operations"}
+    assert set(secrets) == passwords | tokens | {"key ca", "key auth", "key web", *(f"key {name}" for name in KEYS)}
 
 
 def test_each_host_has_what_its_programs_need_in_one_file_and_no_other_secret(
     cluster: Cluster, secrets: dict[str, list[bytes]]
 ) -> None:
-    """Bridges have no private key; no host has the CA's, the operators' or a token of a provider."""
+    """Bridges have no private key; no host has the CA's, the ones that log in, or a token of a provider."""
     hosts = cluster.hosts()
     with ThreadPoolExecutor() as pool:
         found = dict(zip(hosts, pool.map(lambda host: search(host, secrets), hosts), strict=True))
@@ -117,19 +116,3 @@ def test_ssh_takes_keys_only(cluster: Cluster) -> None:
         assert [settings[name] for name in passwords] == ["no", "no", "without-password"]
         # Nobody has a password that could be guessed.
         assert host.run("awk -F: '$2 !~ /^[!*]/ { print $1 }' /etc/shadow") == ""
-
-
-async def log_in(host: Host, key: asyncssh.SSHKey) -> str:
-    async with asyncssh.connect(host.address, username="root", client_keys=[key], known_hosts=None, config=None) as ssh:
-        return str((await ssh.run("id --user --name", check=True)).stdout).strip()
-
-
-def test_the_operators_key_of_the_state_logs_in_and_another_does_not(cluster: Cluster) -> None:
-    if 22 in taken_here():
-        pytest.skip("a program of this machine has port 22 on all addresses")
-    resources = cluster.stack.state(show_secrets=True)["deployment"]["resources"]
-    (outputs,) = [each["outputs"] for each in resources if each["urn"].endswith("PrivateKey::operations")]
-    bridge = cluster.host("bridge-1")
-    assert asyncio.run(log_in(bridge, asyncssh.import_private_key(plain(outputs["privateKeyOpenssh"])))) == "root"
-    with pytest.raises(asyncssh.PermissionDenied):
-        asyncio.run(log_in(bridge, asyncssh.generate_private_key("ssh-ed25519")))

@@ -12,7 +12,7 @@ import pytest
 from tests.level3_applied.applied import Stack, Workshop
 from tests.versions import VERSIONS
 
-PER_BRIDGE = {"Server": 1, "ServerNetwork": 1, "DnsRecord": 4}
+PER_BRIDGE = {"Server": 1, "Stash": 1, "ServerNetwork": 1, "DnsRecord": 4}
 """Resources that come and go with a bridge, next to its share of a placement group."""
 
 

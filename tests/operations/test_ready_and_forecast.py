@@ -54,6 +54,18 @@ def test_a_bridge_that_is_kept_after_its_drain_broke_off_serves_again(pool: Pool
     assert (done.status, bridge.flags.drain) == (0, False)
 
 
+def test_a_drain_that_still_waits_for_somebody_to_come_back_is_ended_too(pool: Pool, here: Node) -> None:
+    bridge = pool.bridge("1", one=2)
+    pool.bridge("2")
+    drain = here.begin(f"drain {bridge.drained_as} 10 5")
+    assert "1 conferences with 2 people" in drain.line()
+    assert bridge.flags.drain
+    done = here.run(f"ready {bridge.drained_as} 20", HEALTHY=0.3)
+    assert (done.status, bridge.flags.drain, bridge.flags.graceful) == (0, False, False)
+    assert drain.process.wait(5) != 0
+    assert json.loads(here.run("status").lines[-1]) == []
+
+
 def test_a_bridge_in_graceful_shutdown_is_not_ready_and_the_way_out_is_said(pool: Pool, here: Node) -> None:
     bridge = pool.bridge("1")
     bridge.flags.graceful = True
