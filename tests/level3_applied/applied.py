@@ -22,11 +22,12 @@ import yaml
 from hcloud.servers import BoundServer
 
 from local_cloud.process import LocalCloud, start
+from tests.level3_applied import loaded_python
 from tests.level3_applied.staying import attached
 from tools.engine.environment import hermetic
 
 CHECKOUT = Path(__file__).parents[2]
-LINKED = ("__main__.py", "components", "cloud_init", ".venv")
+LINKED = ("__main__.py", "components", "cloud_init")
 QUIET_STEPS = {"same", "read", "refresh"}
 
 
@@ -133,6 +134,7 @@ class Stack:
         self.folder.mkdir()
         for part in LINKED:
             (self.folder / part).symlink_to(CHECKOUT / part)
+        loaded_python.environment(self.folder / ".venv")
         project = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())
         del project["backend"]
         (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))

@@ -1,0 +1,144 @@
+"""A Python that has Pulumi's packages loaded already, for the language host of the tests.
+
+For each run of the engine the host starts `bin/python` of the project's virtual environment twice: to list packages,
+and to run the program. Most of the processor time of an `up` went into their imports. Here `bin/python` is
+python_hand_over.py, which hands its arguments, environment, folder and output over to a process that has imported all
+that comes from packages, and which forks. The program's own modules are imported by each run, from its own folder.
+
+    python -m tests.level3_applied.loaded_python SOCKET        serves until its standard input ends
+"""
+
+import functools
+import gc
+import importlib
+import json
+import os
+import runpy
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+LOADED = (
+    "pulumi.runtime",
+    "pulumi_cloudflare",
+    "pulumi_command",
+    "pulumi_hcloud",
+    "pulumi_random",
+    "pulumi_tls",
+    "pydantic",
+    "jinja2",
+    "yaml",
+    "idna",
+    "pip._internal.commands.list",
+)
+HAND_OVER = Path(__file__).with_name("python_hand_over.py")
+LARGEST = 1 << 20  # bytes of a request: arguments and environment
+
+
+def environment(folder: Path) -> Path:
+    """Make a virtual environment for the language host in `folder`, on this process's loaded Python."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / "pyvenv.cfg").write_text((Path(sys.prefix) / "pyvenv.cfg").read_text())
+    (folder / "lib").symlink_to(Path(sys.prefix) / "lib")
+    python = folder / "bin/python"
+    python.write_text(f"#!{sys.executable} -IS\n{HAND_OVER.read_text()}")
+    python.with_name("python.txt").write_text(f"{sys.executable}\n{_server()}\n")
+    python.chmod(0o755)
+    return folder
+
+
+@functools.cache
+def _server() -> str:
+    """The socket of the loaded Python, which ends with this process."""
+    path = str(Path(tempfile.mkdtemp(prefix="loaded-")) / "socket")
+    command = [sys.executable, "-m", "tests.level3_applied.loaded_python", path]
+    checkout = Path(__file__).parents[2]
+    server = subprocess.Popen(command, cwd=checkout, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert server.stdout
+    assert server.stdout.readline(), "it did not start"
+    _SERVERS.append(server)
+    return path
+
+
+_SERVERS: list[object] = []  # its standard input must stay open
+
+
+def main(path: str) -> Callable[[], Any]:
+    """Serve; returns only in a forked process, what it is to do as a Python that has just begun."""
+    for name in LOADED:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(64)
+    threading.Thread(target=_end_with_the_tests, args=(path,), daemon=True).start()
+    print("ready", flush=True)
+    while True:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            return _hand_over(connection)
+        connection.close()
+
+
+def _end_with_the_tests(path: str) -> None:
+    sys.stdin.read()
+    shutil.rmtree(Path(path).parent)
+    os._exit(0)
+
+
+def _hand_over(connection: socket.socket) -> Callable[[], Any]:
+    """One request. Returns in the process that answers it; its parent passes signals on, and the exit status back."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    text, outputs, _, _ = socket.recv_fds(connection, LARGEST, 3)
+    while not text.endswith(b"\n"):
+        text += connection.recv(LARGEST)
+    request = json.loads(text)
+    child = os.fork()
+    if child:
+        threading.Thread(target=_report, args=(connection, child), daemon=True).start()
+        with suppress(ProcessLookupError):  # it has just ended
+            while number := connection.recv(1):
+                os.kill(child, number[0])
+            os.kill(child, signal.SIGKILL)
+        os._exit(0)
+    connection.close()
+    for stream, output in enumerate(outputs):
+        os.dup2(output, stream)
+        os.close(output)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    return functools.partial(_run, request["arguments"])
+
+
+def _report(connection: socket.socket, child: int) -> None:
+    _, status = os.waitpid(child, 0)
+    connection.sendall(bytes([os.waitstatus_to_exitcode(status) & 255]))
+    os._exit(0)
+
+
+def _run(arguments: list[str]) -> None:
+    """As `python -u` does with these arguments: a file, or `-m` and a module."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(write_through=True)  # type: ignore[union-attr]
+    if arguments[0] == "-m":
+        sys.argv = arguments[1:]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = arguments
+        runpy.run_path(arguments[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])()
