@@ -49,6 +49,12 @@ def test_an_old_bridge_stays_until_its_replacement_carries_calls(cluster: Cluste
     asyncio.run(play())
 
 
+def test_added_bridges_join_and_leave_the_others_as_they_were(cluster: Cluster, fleet: Fleet) -> None:
+    before = {host.name for host in cluster.hosts()}
+    fleet.at(4)
+    assert before < {host.name for host in cluster.hosts()}
+
+
 def test_a_drain_is_begun_at_the_right_host_only_and_goes_on_when_its_engine_was_killed(
     cluster: Cluster, fleet: Fleet
 ) -> None:
@@ -63,7 +69,7 @@ def test_a_drain_is_begun_at_the_right_host_only_and_goes_on_when_its_engine_was
             outputs = json.loads(answer.stdout)
             rooms = len(on_stage.on("bridge-4"))
             assert f"bridge-4: {rooms} conferences, {PEOPLE * rooms} people\n3 bridges stay" in forecast(outputs, 3)
-            assert status(outputs) == "no drain is going on"
+            assert "bridge-4" not in status(outputs)
             shard = cluster.shard
             shard.run("cd /etc/ssh && mkdir kept && mv ssh_host_* kept && ssh-keygen -A && systemctl restart ssh")
             try:
@@ -86,9 +92,11 @@ def test_a_drain_is_begun_at_the_right_host_only_and_goes_on_when_its_engine_was
 
 def test_a_bridge_whose_server_was_removed_by_hand_holds_nothing_up(cluster: Cluster, fleet: Fleet) -> None:
     fleet.at(3, drainMinutes=0)
+    staying = {cluster.host(name).name for name in ("shard-1", "bridge-1", "bridge-2")}
     cluster.host("bridge-3").act("delete")
     cluster.stack.configure(bridges=2)
     run = cluster.up()
     (said,) = Said.all_in(run.text)
     assert (said.bridge, said.start, said.moved, said.dropped) == ("bridge-3", 0, 0, 0)
     eventually(lambda: cluster.bridges_in_the_brewery() == 2, 120)
+    assert {host.name for host in cluster.hosts()} == staying

@@ -11,7 +11,8 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 WAITING = """
-import asyncio
+import asyncio, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 async def wait():
     print("waiting", flush=True)
     await asyncio.sleep(30)
