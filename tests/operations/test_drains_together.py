@@ -91,8 +91,8 @@ def test_all_wait_for_load_to_fall_at_the_same_time(pool: Pool, here: Node) -> N
     bridges = [pool.bridge(str(number), **{f"room-{number}": 2}) for number in range(4)]
     pool.bridge("stays").stress = 0.9
     began = time.monotonic()
-    sessions = [here.begin(f"drain {bridge.drained_as} 0 5", PACE=3.0) for bridge in bridges]
+    sessions = [here.begin(f"drain {bridge.drained_as} 0 5", PACE=6.0) for bridge in bridges]
     done = [session.done() for session in sessions]
     assert all("too much load" in each.text for each in done)
     assert [(each.report.moved, each.report.dropped) for each in done] == [(1, 0)] * 4
-    assert time.monotonic() - began < 4 * 3.0, "one after the other would take longer"
+    assert time.monotonic() - began < 4 * 6.0, "one after the other would take longer"
