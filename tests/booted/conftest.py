@@ -2,9 +2,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from cryptography import x509
 
 from tests.bootable import prepare_or_skip
 from tests.booted.booted import Cluster
+from tests.booted.secure import Secure, opened
 from tests.booted.web import Web
 from tests.level3_applied.applied import Workshop
 
@@ -29,6 +31,18 @@ def cluster(site: Workshop) -> Cluster:
     cluster = Cluster(site, bridges=2)
     cluster.up()
     return cluster
+
+
+@pytest.fixture(scope="session")
+def secure(site: Workshop) -> Iterator[Secure]:
+    with opened(site) as secure:
+        yield secure
+
+
+@pytest.fixture(scope="session")
+def first(secure: Secure) -> x509.Certificate:
+    """The first certificate of the secure site."""
+    return secure.first()
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,18 @@
 """Level 4: the same stack on Debian 13, with its own Java, prosody and network tools."""
 
-from collections.abc import Iterator
-
 import pytest
+from cryptography import x509
 
 from tests.booted.booted import Cluster, eventually
+from tests.booted.secure import Secure
 from tests.booted.web import Web
-from tests.level3_applied.applied import Workshop
 
 
-@pytest.fixture(scope="module")
-def trixie(site: Workshop) -> Iterator[Cluster]:
-    cluster = Cluster(site, name="trixie", image="debian-13", bridges=1)
-    cluster.up()
-    yield cluster
-    run = cluster.stack.destroy()
-    assert run.status == 0, run.text
+@pytest.fixture
+def trixie(secure: Secure, first: x509.Certificate) -> Cluster:
+    """With a certificate: a service that waits for one counts as failed."""
+    assert first
+    return secure.cluster
 
 
 def test_every_host_on_debian_13_comes_up_without_an_error(trixie: Cluster) -> None:

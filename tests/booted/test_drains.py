@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.booted.booted import Cluster, eventually
-from tests.booted.drain_scenarios import TYPES, impatient, other
+from tests.booted.drain_scenarios import impatient
 from tests.booted.drains import BOUND, PEOPLE, Fleet, Said, Scene, mistakes, scene
 from tools.drains import forecast, status
 
@@ -30,10 +30,10 @@ def test_an_old_bridge_stays_until_its_replacement_carries_calls(cluster: Cluste
     """New ones that cannot install anything stop the change before an old one is touched; the next `up` goes on."""
 
     async def play() -> None:
-        async with scene(fleet, "replaced", ["bridge-1", "bridge-2"]) as on_stage:
+        async with scene(fleet, "replaced", ["bridge-2"]) as on_stage:
             old = {host.name for host in on_stage.going.values()}
             with cluster.without("archives"), impatient(cluster, 30):
-                run = await on_stage.up(succeeds=False, bridgeType=other(on_stage, "bridgeType", TYPES))
+                run = await on_stage.up(succeeds=False, locations=["fsn1", "nbg1"])
             assert "is not ready within 30 s" in run.text
             assert not on_stage.said
             assert not any(room.moved or room.dropped for room in on_stage.rooms)
@@ -44,8 +44,7 @@ def test_an_old_bridge_stays_until_its_replacement_carries_calls(cluster: Cluste
             assert not old & {server.name for server in cluster.workshop.servers()}
             await none_dropped(on_stage)
 
-    cluster.stack.configure(drainMinutes=0, bridgeType=TYPES[0])
-    fleet.at(2)
+    fleet.at(2, drainMinutes=0, locations=["fsn1"])
     asyncio.run(play())
 
 

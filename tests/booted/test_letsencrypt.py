@@ -1,77 +1,16 @@
 """Level 4: certificates of Let's Encrypt, for which Pebble stands: a first issue that fails, the first, renewal.
 
-One stack for all: its signaling node comes up while the authority is away.
+The signaling node comes up while the authority is away (secure.py).
 """
 
 import ssl
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from local_cloud.hosts import acme
-from tests.booted.booted import Cluster, eventually
-from tests.booted.web import Web
-from tests.level3_applied.applied import Workshop
-from tools.booted import wait
-
-SERVICE, TIMER = "jitsi-fleet-certificate.service", "jitsi-fleet-certificate.timer"
-
-
-@dataclass(frozen=True)
-class Refused:
-    """What there was to see after the first attempt, with the authority away."""
-
-    certificate: x509.Certificate
-    page: int
-    log: str
-    result: str
-
-
-@dataclass(frozen=True)
-class Secure:
-    cluster: Cluster
-    web: Web
-    refused: Refused
-
-    def run(self, command: str, timeout: float = 60) -> str:
-        return self.cluster.shard.run(command, timeout=timeout)
-
-    def issued(self) -> Web:
-        """The site as those see it who trust the authority alone."""
-        root = self.run(f"curl -sk -m 10 https://{acme.NAME}:15000/roots/0")
-        return replace(self.web, authority=root)
-
-
-@pytest.fixture(scope="module")
-def secure(site: Workshop) -> Iterator[Secure]:
-    cluster = Cluster(site, "secure", bridges=1, tls="letsencrypt", email="operations@fleet.test")
-    with cluster.without("acme"):
-        cluster.up(wait=False)
-        cluster.host("bridge-1").act("power_off")  # takes no part, and would take its share of this machine
-        shard = cluster.shard
-        wait(site.cloud, {shard.address}, longest=300)
-        eventually(lambda: "failed" in shard.run(f"systemctl show -p ActiveState {SERVICE}"), 120)
-        web = Web.of(cluster)
-        refused = Refused(
-            web.certificate(),
-            web.ask("/room").status,
-            shard.run(f"journalctl -u {SERVICE} -o cat"),
-            shard.run(f"systemctl show -p ActiveState --value {TIMER}"),
-        )
-    yield Secure(cluster, web, refused)
-    cluster.stack.destroy()
-
-
-@pytest.fixture(scope="module")
-def first(secure: Secure) -> x509.Certificate:
-    """The first certificate, asked for by what the timer starts."""
-    secure.run(f"systemctl start {SERVICE}", timeout=120)
-    # nginx reloads beside what it is doing.
-    eventually(lambda: secure.web.certificate() != secure.refused.certificate, 20)
-    return secure.web.certificate()
+from tests.booted.booted import eventually
+from tests.booted.secure import SERVICE, TIMER, Secure
 
 
 def issuer(certificate: x509.Certificate) -> str:
