@@ -10,7 +10,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,6 @@ PATIENCE = 180  # seconds, for what takes one to five on an idle machine
 BOUND = 10  # seconds without a session after which a person counts as dropped
 PEOPLE = 2  # in each room
 BRIDGE = "http://127.0.0.1:8080"
-TRIES, PAUSE = 12, 4  # seconds; jicofo prefers the bridge whose machine was least busy when it last said so
 NUMBERS = (
     r"(\d+) conferences at the start, (\d+) came later, (\d+) ended, "
     r"(\d+) moved \(\d+ people\), (\d+) dropped \(\d+ people\)"
@@ -133,6 +132,11 @@ class Fleet:
         """Bridges in the brewery that jicofo takes for operational."""
         return int(self._jicofo().get("bridge_selector", {}).get("operational_bridge_count", 0))
 
+    def drains(self) -> dict[str, bool]:
+        """Whether jicofo knows a bridge to be in a drain, by the bridges' names in the brewery."""
+        known = _asked(self.shard, "http://127.0.0.1:8888/debug").get("bridge_selector", {}).get("bridge", {})
+        return {jid.partition("/")[2]: told["drain"] for jid, told in known.items()}
+
     def _jicofo(self) -> dict[str, Any]:
         return _asked(self.shard, "http://127.0.0.1:8888/stats")
 
@@ -154,23 +158,37 @@ class Scene:
     # --- people ---
 
     async def fill(self, each: int = 1) -> None:
-        """New rooms until every bridge that goes has at least so many of them. jicofo decides where they are."""
-        known = len(self.rooms)
-        for _ in range(TRIES):
-            await self.more()
-            held = [sum(name in room.at for room in self.rooms[known:]) for name in self.going]
-            if min(held) >= each:
-                return
-            await asyncio.sleep(PAUSE)
-        raise AbsentError(f"{self.name}: jicofo gave the bridges that go {held} rooms")
+        """New rooms: so many on every bridge that goes. jicofo has no other choice while all others are in a drain."""
+        for name in self.going:
+            await self._let_only({name})
+            known = len(self.rooms)
+            await self.more(each)
+            held = sum(name in room.at for room in self.rooms[known:])
+            if held < each:
+                raise AbsentError(f"{self.name}: jicofo gave {name} {held} of {each} rooms")
+        await self._let_only(self.fleet.bridges())
+
+    async def _let_only(self, wanted: Container[str]) -> None:
+        """All other bridges are in a drain, and jicofo knows it."""
+        hosts = self.fleet.bridges()
+        expected: dict[str, bool] = {}
+
+        def order(name: str) -> None:
+            away = name not in wanted
+            verb = "enable" if away else "disable"
+            hosts[name].run(f"curl -sf -m 5 -X POST {BRIDGE}/colibri/drain/{verb}")
+            expected[hosts[name].run("echo bridge-$(cat /var/lib/cloud/data/instance-id)")] = away
+
+        await asyncio.gather(*(asyncio.to_thread(order, name) for name in hosts))
+        await self.until(lambda: self.fleet.drains() == expected)
 
     async def empty(self) -> None:
         """All who are there go home."""
         await asyncio.gather(*(room.end() for room in self.rooms if not room.ended))
 
-    async def more(self) -> None:
+    async def more(self, rooms: int = 2) -> None:
         number = len(self.rooms)
-        names = [f"{self.name}-{number + one}" for one in range(max(2, len(self.going)))]
+        names = [f"{self.name}-{number + one}" for one in range(rooms)]
         self.rooms += await all_of(map(self._room, names))
         await self.look()
 

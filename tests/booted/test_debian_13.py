@@ -5,7 +5,6 @@ from cryptography import x509
 
 from tests.booted.booted import Cluster, eventually
 from tests.booted.secure import Secure
-from tests.booted.web import Web
 
 
 @pytest.fixture
@@ -30,14 +29,14 @@ def test_a_bridge_on_debian_13_joins_the_brewery(trixie: Cluster) -> None:
         assert "openjdk-21-jre-headless" in host.run("dpkg-query --show --showformat '${Package}\n' '*-jre-headless'")
 
 
-def test_prosody_13_lets_jicofo_configure_rooms(trixie: Cluster) -> None:
+def test_prosody_13_lets_jicofo_configure_rooms(secure: Secure, trixie: Cluster) -> None:
     """Trap 19: since prosody 13 administrators of a component do not own its rooms by themselves."""
     assert "Prosody 13." in trixie.shard.run("prosodyctl about")
-    web, asked = Web.of(trixie), {"room": f"some-room@conference.{trixie.domain}", "machineUid": "x", "properties": {}}
+    web, asked = secure.issued(), {"room": f"some-room@conference.{trixie.domain}", "machineUid": "x", "properties": {}}
     eventually(lambda: web.post("/conference-request/v1?room=some-room", asked)["ready"], 20, pause=1)
 
 
-def test_the_site_on_debian_13_answers(trixie: Cluster) -> None:
-    web = Web.of(trixie)
+def test_the_site_on_debian_13_answers(secure: Secure, trixie: Cluster) -> None:
+    web = secure.issued()
     assert web.ask("/some-room").status == 200
     assert trixie.domain in web.ask("/config.js").text
