@@ -15,8 +15,7 @@ from . import instances
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # read when moto is imported
 
 from moto.core.request import Request
-from moto.ec2 import ec2_backends
-from moto.ec2.models import elastic_ip_addresses, elastic_network_interfaces, vpcs
+from moto.ec2.models import ec2_backends, elastic_ip_addresses, elastic_network_interfaces, vpcs
 
 from .responses import Responses
 

@@ -139,7 +139,7 @@ class Responses(EC2Response):
             mapping["Ebs"].setdefault("VolumeType", "gp3")
             mapping["Ebs"].setdefault("DeleteOnTermination", True)
         result = super().run_instances()
-        reservation = result._result
+        reservation: Any = result._result
         self.state.runs[token] = reservation
         for instance in reservation.instances:
             self._complete(instance)
@@ -191,7 +191,6 @@ class Responses(EC2Response):
             for address in self.backend.addresses:
                 if address.instance is instance:
                     address.instance = address.eni = address.association_id = None
-            instance.nics = dict(instance.nics)
             self._turn(instance, ("shutting-down", 32), ("terminated", 48))
         return result
 
@@ -215,10 +214,10 @@ class Responses(EC2Response):
                 raise EC2ClientError("IncorrectInstanceState", text)
         return super().modify_instance_attribute()
 
-    def monitor_instances(self) -> ActionResult:
+    def monitor_instances(self) -> ActionResult:  # type: ignore[override]
         return self._monitored("enabled")
 
-    def unmonitor_instances(self) -> ActionResult:
+    def unmonitor_instances(self) -> ActionResult:  # type: ignore[override]
         return self._monitored("disabled")
 
     def _monitored(self, state: str) -> ActionResult:
