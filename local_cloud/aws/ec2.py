@@ -4,6 +4,7 @@ import hashlib
 import ipaddress
 import os
 import re
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 from xml.sax.saxutils import escape
 
@@ -15,7 +16,7 @@ from . import instances
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # read when moto is imported
 
 from moto.core.request import Request
-from moto.ec2.models import ec2_backends, elastic_ip_addresses, elastic_network_interfaces, vpcs
+from moto.ec2.models import ec2_backends, elastic_ip_addresses, elastic_network_interfaces, subnets, vpcs
 
 from .responses import Responses
 
@@ -39,6 +40,7 @@ class Ec2:
         elastic_network_interfaces.random_public_ip = self._public_address  # type: ignore[attr-defined]
         elastic_ip_addresses.random_ip = self._public_address  # type: ignore[attr-defined]
         vpcs.random_ipv6_cidr = self._ipv6_block  # type: ignore[attr-defined]
+        subnets.Subnet.ipv6_cidr_block_association_set = property(_ipv6_blocks)  # type: ignore[assignment]
 
     def answer(self, headers: dict[str, str], body: bytes, account: str, fails: dict[str, str] | None) -> Answer:
         """Serve one call; `fails` is the reason for which the instances that it launches end at once."""
@@ -66,6 +68,12 @@ class Ec2:
     def _ipv6_block(self) -> str:
         number = self.store.next("ec2_ipv6_block")
         return str(ipaddress.IPv6Network((int(FIRST_IPV6) + (number << 72), 56)))
+
+
+def _ipv6_blocks(subnet: subnets.Subnet) -> list[dict[str, Any]]:
+    """As moto's own, which writes the state as text of a Python object."""
+    blocks = subnet.ipv6_cidr_block_associations.values()
+    return [block for block in blocks if block["ipv6CidrBlockState"]["State"] == "associated"]
 
 
 def account_of(authorization: str) -> str | None:

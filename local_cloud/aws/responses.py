@@ -7,6 +7,7 @@ the words are from AWS's documentation; an error that is our best knowledge says
 import base64
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -123,6 +124,21 @@ class Responses(EC2Response):
             and zone in (None, instance.placement.zone)
         ]
 
+    def create_tags(self) -> ActionResult:
+        self._tag_groups(lambda kept: kept.update({tag["Key"]: tag["Value"] for tag in self._get_param("Tags", [])}))
+        return super().create_tags() if self._get_param("Resources") else EmptyResult()
+
+    def delete_tags(self) -> ActionResult:
+        self._tag_groups(lambda kept: [kept.pop(tag["Key"], None) for tag in self._get_param("Tags", [])])
+        return super().delete_tags() if self._get_param("Resources") else EmptyResult()
+
+    def _tag_groups(self, change: Callable[[dict[str, str]], object]) -> None:
+        """Moto takes the ids of placement groups for none."""
+        groups = {group["GroupId"] for group in self.state.groups.values()}
+        for id in groups.intersection(self._get_param("Resources", [])):
+            change(self.backend.tags.setdefault(id, {}))
+            self.params["Resources"].remove(id)
+
     # Instances: what moto loses of the request, and that beginning, stopping and ending take time.
 
     def run_instances(self) -> ActionResult:
@@ -185,9 +201,12 @@ class Responses(EC2Response):
             volume.throughput = mapping["Ebs"].get("Throughput") or (125 if faster else None)
 
     def terminate_instances(self) -> ActionResult:
+        asked = [self.backend.get_instance(id) for id in self._get_param("InstanceIds")]
+        if all(instance.state in GONE for instance in asked):  # a second time is no error
+            states = [{"InstanceId": i.id, "CurrentState": i._state, "PreviousState": i._state} for i in asked]
+            return ActionResult({"TerminatingInstances": states})
         result = super().terminate_instances()
-        for id in self._get_param("InstanceIds"):
-            instance = self.backend.get_instance(id)
+        for instance in asked:
             for address in self.backend.addresses:
                 if address.instance is instance:
                     address.instance = address.eni = address.association_id = None
@@ -212,7 +231,16 @@ class Responses(EC2Response):
             if self._get_param(f"{attribute}.Value") is not None and instance.state != "stopped":
                 text = f"The instance '{instance.id}' is not in the 'stopped' state."
                 raise EC2ClientError("IncorrectInstanceState", text)
+        if self._get_param("UserData.Value") is not None:  # which moto has decoded, and decodes again
+            self.params["UserData"]["Value"] = base64.b64encode(self.params["UserData"]["Value"]).decode()
         return super().modify_instance_attribute()
+
+    def modify_network_interface_attribute(self) -> ActionResult:
+        result = super().modify_network_interface_attribute()
+        interface = self.backend.get_network_interface(self._get_param("NetworkInterfaceId"))
+        if interface.instance and self._get_param("Groups"):
+            interface.instance.security_groups = list(interface._group_set)
+        return result
 
     def monitor_instances(self) -> ActionResult:  # type: ignore[override]
         return self._monitored("enabled")

@@ -26,6 +26,7 @@ FIELDS = {
     "creationDate": "CreationDate",
     "deprecationTime": "DeprecationTime",
     "description": "Description",
+    "enaSupport": "EnaSupport",
     "hypervisor": "Hypervisor",
     "imageId": "ImageId",
     "imageLocation": "ImageLocation",
@@ -48,7 +49,7 @@ FIELDS = {
     "usageOperation": "UsageOperation",
     "virtualizationType": "VirtualizationType",
 }
-BOOLEANS = ("public",)
+BOOLEANS = ("enaSupport", "public")
 
 
 def look_up(api: Api, arguments: Values) -> Values:

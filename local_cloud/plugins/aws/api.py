@@ -1,5 +1,6 @@
 """Calls to EC2 through boto3, with the trying again, the waiting and the error texts of the plugin."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,14 @@ PASSING = (500, 502, 503, 504)
 FINAL = ("InsufficientInstanceCapacity",)
 LONGEST_PAUSE = 20.0
 
+_SESSION_LOCK = threading.Lock()
+
+
+@functools.cache
+def _session() -> boto3.session.Session:
+    """Keeps the description of EC2, whose reading takes a third of a second."""
+    return boto3.session.Session()
+
 
 class Refused(ProviderError):  # noqa: N818
     """EC2 refused a call; `code` is its own, `text` the error without the bridge's frame."""
@@ -38,15 +47,18 @@ class Api:
     ) -> None:
         self.region, self._tries = region, max_retries + 1
         # One client for all threads: boto3's clients may be shared, its sessions may not.
-        self._client = boto3.session.Session(
-            aws_access_key_id=access_key, aws_secret_access_key=secret_key, aws_session_token=token, region_name=region
-        ).client(
-            "ec2",
-            endpoint_url=endpoint,
-            config=Config(
-                retries={"total_max_attempts": 1}, max_pool_connections=128, connect_timeout=10, read_timeout=60
-            ),
-        )
+        with _SESSION_LOCK:
+            self._client = _session().client(
+                "ec2",
+                aws_access_key_id=access_key,
+                aws_secret_access_key=secret_key,
+                aws_session_token=token,
+                region_name=region,
+                endpoint_url=endpoint,
+                config=Config(
+                    retries={"total_max_attempts": 1}, max_pool_connections=128, connect_timeout=10, read_timeout=60
+                ),
+            )
 
     def call(self, action: str, **parameters: Any) -> Values:
         """Make one call by boto3's name of it, e.g. `run_instances`; parameters that are None are left out."""

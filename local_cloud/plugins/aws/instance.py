@@ -1,6 +1,6 @@
 """aws.ec2.Instance: what it is, its creation and removal. What changes in place: instance_changes.py.
 
-Its state: instance_state.py. A read makes the real one's calls but those for instance types, credits and tags of their own.
+Its state: instance_state.py. A read makes the calls of the real one but those for types, credits and separate tags.
 """
 
 import base64

@@ -55,10 +55,16 @@ def apply(resource: Instance, call: Call, id: str, olds: Values, news: Values) -
             api.call("modify_instance_attribute", InstanceId=id, InstanceInitiatedShutdownBehavior=behavior)
         if news.get("monitoring") is not None and bool(olds.get("monitoring")) != news["monitoring"]:
             api.call("monitor_instances" if news["monitoring"] else "unmonitor_instances", InstanceIds=[id])
-        if changed("metadataOptions"):
+        if _differs(olds, news, "metadataOptions"):
             _change_metadata(api, id, without_marks(news["metadataOptions"]))
-        if changed("rootBlockDevice"):
+        if _differs(olds, news, "rootBlockDevice"):
             _change_disk(api, id, olds.get("rootBlockDevice") or {}, without_marks(news["rootBlockDevice"]))
+
+
+def _differs(olds: Values, news: Values, key: str) -> bool:
+    """Whether what the program says of an object is not what there is; what it leaves out is not compared."""
+    old, new = olds.get(key) or {}, without_marks(news.get(key) or {})
+    return any(old.get(name) != value for name, value in new.items())
 
 
 def _stopped(resource: Instance, call: Call, id: str, **attribute: Any) -> None:
