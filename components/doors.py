@@ -46,7 +46,7 @@ DOORS: tuple[Door, ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class AddressPlan:
-    """The private network and one subnet per role: a source can so be told from its address."""
+    """The private network and one range of it per role: a source can so be told from its address."""
 
     network: IPv4Network
     signaling: IPv4Network
@@ -54,9 +54,9 @@ class AddressPlan:
 
     @classmethod
     def within(cls, network: IPv4Network) -> "AddressPlan":
-        """Plan for `network` (a /16): the third octet is the role's."""
-        subnets = list(network.subnets(new_prefix=24))
-        return cls(network=network, signaling=subnets[1], bridges=subnets[2])
+        """Plan for `network` (a /16): a /20 per role, which a cloud may cut into up to sixteen subnets."""
+        ranges = list(network.subnets(new_prefix=20))
+        return cls(network=network, signaling=ranges[1], bridges=ranges[2])
 
     def subnet(self, role: Role) -> IPv4Network:
         return {"signaling": self.signaling, "bridge": self.bridges}[role]

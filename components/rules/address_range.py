@@ -46,13 +46,13 @@ def separate(ranges: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def private_network(text: str) -> IPv4Network:
-    """The cluster's private network: a /16 of RFC 1918, so that each role gets a subnet by its third octet."""
+    """The cluster's private network: a /16 of RFC 1918, so that each role gets a range of its own in it."""
     network = _network(text)
     if not isinstance(network, IPv4Network):
         raise ValueError(f"{network} is IPv6; private networks of the cloud are IPv4, write one such as 10.80.0.0/16")
     if network.prefixlen != 16:
         raise ValueError(
-            f"{network} is a /{network.prefixlen}; it must be a /16, because each role has a subnet of its own in it. "
+            f"{network} is a /{network.prefixlen}; it must be a /16, because each role has a range of its own in it. "
             "Write one such as 10.80.0.0/16"
         )
     if not any(network.subnet_of(private) for private in RFC_1918):

@@ -18,7 +18,7 @@ class Provider(mocks.Mocks):
         number = zlib.crc32(f"{args.typ} {args.name}".encode())
         role, _, digits = args.name.partition("-")
         place = int(digits) if digits.isdigit() else 0
-        private = "10.80.1" if role == "shard" else "10.80.2"
+        private = "10.80.16" if role == "shard" else "10.80.32"
         computed: dict[str, dict[str, Any]] = {
             "Server": {
                 "ipv4Address": f"203.0.113.{place if role == 'bridge' else 200 + place}",

@@ -44,7 +44,7 @@ def test_the_firewall_opens_the_public_doors_of_its_role_and_ping_and_nothing_el
 
 def test_the_output_lists_each_door_with_the_ranges_it_is_open_to() -> None:
     doors = declare().outputs["doors"]
-    assert {"role": "bridge", "protocol": "tcp", "port": 8080, "from": ["10.80.1.0/24"], "why": doors[-1]["why"]} in [
+    assert {"role": "bridge", "protocol": "tcp", "port": 8080, "from": ["10.80.16.0/20"], "why": doors[-1]["why"]} in [
         json.loads(json.dumps(door)) for door in doors
     ]
     assert len(doors) == len(DOORS)

@@ -59,7 +59,7 @@ def test_every_setting_can_be_set() -> None:
 def test_derived_values_follow_the_settings() -> None:
     config = read(domain="Meet.Example.org", network="10.9.0.0/16")
     assert config.url == "https://meet.example.org"
-    assert (str(config.plan.signaling), str(config.plan.bridges)) == ("10.9.1.0/24", "10.9.2.0/24")
+    assert (str(config.plan.signaling), str(config.plan.bridges)) == ("10.9.16.0/20", "10.9.32.0/20")
 
 
 def test_settings_cannot_be_changed_after_they_were_checked() -> None:

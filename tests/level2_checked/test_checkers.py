@@ -171,7 +171,7 @@ def test_both_hocon_readers_take_jvb_conf_with_the_host_s_own_part(host: HostOf,
     assert connection["password"] == node.values.jvb_password
     assert connection["hostname"] == f"shard-1.internal.{node.values.domain}"
     assert connection["muc_nickname"] == config["videobridge.relay.relay-id"] == "bridge-42"
-    assert config["ice4j.harvest.blocked-addresses"] == ["10.80.2.5"]
+    assert config["ice4j.harvest.blocked-addresses"] == ["10.80.32.5"]
     assert config.get("ice4j.harvest.mapping.static-mappings", None) is None
     del config["videobridge"]["apis"]["xmpp-client"]["configs"]
     # Without a default, so absent from the list; mandatory once the relay is on.
@@ -238,7 +238,7 @@ def host_conf(node: Host, *, inside: str, outside: str) -> str:
     }.items():
         node.write(f"/opt/stand-ins/{program}", f"#!/bin/sh\n{answer}\n", "0755")
     node.write("/var/lib/cloud/data/instance-id", "42\n", "0644")
-    script = "PATH=/opt/stand-ins:$PATH exec /usr/local/lib/jitsi-fleet/host-conf 10.80.2.5"
+    script = "PATH=/opt/stand-ins:$PATH exec /usr/local/lib/jitsi-fleet/host-conf 10.80.32.5"
     done = node.run("/bin/bash", "-c", script)
     assert done.returncode == 0, done.stderr
     return done.stdout
