@@ -1,7 +1,7 @@
 """Every port that a host of the cluster answers on, and to whom.
 
-This table is the only place that opens a port. Public doors become rules of the cloud's firewall; all
-doors become rules of the host's own nftables, because the clouds filter the public side only.
+This table is the only place that opens a port. Public doors become rules of the cloud's firewall; all doors become
+rules of the host's own nftables, because not every cloud filters the private side.
 """
 
 from dataclasses import dataclass
@@ -64,6 +64,19 @@ class AddressPlan:
 
 def doors_of(role: Role) -> tuple[Door, ...]:
     return tuple(door for door in DOORS if door.role == role)
+
+
+def role_of(source: Source) -> Role | None:
+    """The role that a private source is; None for those on the public side."""
+    match source:
+        case "signaling":
+            return "signaling"
+        case "bridges":
+            return "bridge"
+        case "world" | "admins":
+            return None
+        case _:
+            assert_never(source)
 
 
 def source_ranges(source: Source, plan: AddressPlan, admin_cidrs: tuple[str, ...]) -> tuple[str, ...]:

@@ -5,10 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from components.rules.secret_shapes import shown
 
 OWN_ADDRESS = "`curl -4 https://icanhazip.com` prints the public address of the machine where it runs; add /32 to it"
-MAX_RANGES = 100  # Hetzner: per firewall rule
 RFC_1918 = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
-# Hetzner's gateway of the public side is 172.31.1.1: a private network around it would cut hosts from the internet.
-TAKEN_AT_HETZNER = IPv4Network("172.31.0.0/16")
 
 
 def admin_range(text: str) -> str:
@@ -40,8 +37,6 @@ def separate(ranges: tuple[str, ...]) -> tuple[str, ...]:
     ]
     if overlaps:
         raise ValueError(". ".join(dict.fromkeys(overlaps)))
-    if len(networks) > MAX_RANGES:
-        raise ValueError(f"has {len(networks)} ranges; a firewall rule takes {MAX_RANGES}, join neighbours")
     return ranges
 
 
@@ -60,8 +55,6 @@ def private_network(text: str) -> IPv4Network:
             f"{network} is not private; hosts there would hide others on the internet. "
             "Write a /16 within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
         )
-    if network == TAKEN_AT_HETZNER:
-        raise ValueError(f"{network} holds 172.31.1.1, the gateway of the public side; write one such as 10.80.0.0/16")
     return network
 
 
