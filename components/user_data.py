@@ -121,8 +121,8 @@ def check_size(values: SignalingValues | BridgeValues, limit: UserDataLimit) -> 
         without = size - limit.size(packed(user_data(replace(values, admin_keys=()))))
         raise pulumi.RunError(
             f"The user-data of the {values.role} role has {size} bytes, and the cloud takes at most {limit.most}: no "
-            f"server could be made. adminKeys ({len(values.admin_keys)} keys) accounts for {without} bytes of it. Remove "
-            "keys, shorten their comments, or use Ed25519 keys, which are a fifth as long as RSA ones."
+            f"server could be made. adminKeys ({len(values.admin_keys)} keys) accounts for {without} bytes of it. "
+            "Remove keys, shorten their comments, or use Ed25519 keys, which are a fifth as long as RSA ones."
         )
 
 

@@ -13,6 +13,7 @@ class Provider(mocks.Mocks):
     def __init__(self, before: Mapping[str, Any], drawn: str) -> None:
         self._before = dict(before)
         self._drawn = drawn
+        self.calls: list[dict[str, Any]] = []
         self._zones: dict[str, str] = {}
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
@@ -58,6 +59,7 @@ class Provider(mocks.Mocks):
         if args.token == "pulumi:pulumi:readStackOutputs":  # noqa: S105 - a function's name
             return {"name": args.args["name"], "outputs": self._before}
         if args.token == "aws:ec2/getAmi:getAmi":  # noqa: S105 - a function's name
+            self.calls.append(args.args)
             (pattern,) = args.args["filters"][0]["values"]
             return {**args.args, "id": f"ami-{zlib.crc32(pattern.encode()):08x}"}
         raise AssertionError(f"the program asked the provider: {args.token}; an up without a change must make no call")

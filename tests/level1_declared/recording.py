@@ -59,6 +59,8 @@ class Resource:
 class Declared:
     resources: list[Resource] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    """What the providers' functions were asked."""
 
     def all(self, kind: str) -> list[Resource]:
         """Resources whose type ends with `kind`, by name as a person sorts them (bridge-2 before bridge-10)."""
@@ -144,7 +146,7 @@ def _program() -> None:
 class _Monitor(mocks.MockMonitor):
     def __init__(self, provider: Provider) -> None:
         super().__init__(provider)
-        self.declared = Declared()
+        self.declared = Declared(calls=provider.calls)
         self._urns: set[str] = set()
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
