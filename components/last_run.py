@@ -26,6 +26,11 @@ def outputs() -> Mapping[str, Any]:
     raise AssertionError("unreachable")
 
 
+def shard_locations(before: Mapping[str, Any]) -> set[str]:
+    """Where the signaling nodes of the last run stand, which a location that waits has not reached."""
+    return {str(shard["location"]) for shard in before.get("shards") or []}
+
+
 def check_drain(before: Mapping[str, Any], drain: bool) -> None:
     """pulumi.RunError when a cluster that was made with drains is to go on without.
 

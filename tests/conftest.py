@@ -5,9 +5,16 @@ first, since they take longest. Then come, in turn, files that wait most of thei
 a core busy with runs of the engine: beside each other they take less time than each kind beside its own.
 """
 
+import sys
+
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
+
+from tools import packages
+
+# pulumi-aws, for the program on that cloud; last, so that all else comes from the environment that runs the tests.
+sys.path.append(str(packages.library(packages.CHECKOUT / ".venv-aws")))
 
 BOOTED = "tests/booted/"
 LONGEST_FIRST = (
