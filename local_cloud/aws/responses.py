@@ -261,6 +261,33 @@ class Responses(EC2Response):
             raise EC2ClientError("IncorrectInstanceState", text)
         return super().associate_address()
 
+    # Security group rules: moto loses the description of one that names a group, and changes only those of IPv4.
+
+    def authorize_security_group_ingress(self) -> ActionResult:
+        return self._described(super().authorize_security_group_ingress())
+
+    def authorize_security_group_egress(self) -> ActionResult:
+        return self._described(super().authorize_security_group_egress())
+
+    def _described(self, result: ActionResult) -> ActionResult:
+        answer: Any = result._result
+        for permission in self._get_param("IpPermissions", []):
+            for pair in permission.get("UserIdGroupPairs", []):
+                for rule in answer["SecurityGroupRules"]:
+                    rule.ip_range["Description"] = pair.get("Description")
+        return result
+
+    def modify_security_group_rules(self) -> ActionResult:
+        result = super().modify_security_group_rules()
+        group = self.backend.get_security_group_from_id(self._get_param("GroupId"))
+        for change in self._get_param("SecurityGroupRules", []):
+            rule, wanted = group.get_rule(change["SecurityGroupRuleId"]), change["SecurityGroupRule"]
+            if wanted.get("CidrIpv6"):
+                rule.ip_range["CidrIpv6"] = wanted["CidrIpv6"]
+            if wanted.get("ReferencedGroupId"):
+                rule.source_group = {**rule.source_group, "GroupId": wanted["ReferencedGroupId"]}
+        return result
+
     # What something else needs cannot go.
 
     def delete_security_group(self) -> ActionResult:

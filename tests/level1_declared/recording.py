@@ -107,17 +107,18 @@ def declare(
     preview: bool = False,
     before: Mapping[str, Any] | None = None,
     drawn: str = "",
+    provider: Provider | None = None,
 ) -> Declared:
     """Run the program with MINIMAL plus `config`; values travel as the CLI sends them (lists and maps as JSON).
 
     Keys have no namespace, but for those of a provider.
 
     `before` are the outputs that the stack had. What providers make depends on the resource's name alone; another
-    `drawn` stands for other passwords.
+    `drawn` stands for other passwords. Another `provider` makes what is declared in its own way.
     """
     raw = {key: value for key, value in {**MINIMAL, **OF_CLOUD[cloud], **(config or {})}.items() if value is not None}
     wire = {key if ":" in key else f"jitsi-fleet:{key}": _text(value) for key, value in raw.items()}
-    monitor = _Monitor(Provider(before or {}, drawn))
+    monitor = _Monitor(provider or Provider(before or {}, drawn))
     asyncio.run(_run(monitor, wire, [f"jitsi-fleet:{key}" for key in secrets], preview))
     return monitor.declared
 

@@ -48,11 +48,18 @@ class Made:
     id: str
     inputs: Values
     outputs: Values
+    name: str = "it"
 
     def diff(self, **changes: Any) -> Values:
         """What the plugin says of changed inputs; None takes one away."""
-        news, _ = self.account.check(self.type, self._changed(changes), self.inputs)
-        request = {"urn": urn(self.type), "id": self.id, "olds": self.outputs, "news": news, "oldInputs": self.inputs}
+        news, _ = self.account.check(self.type, self._changed(changes), self.inputs, self.name)
+        request = {
+            "urn": urn(self.type, self.name),
+            "id": self.id,
+            "olds": self.outputs,
+            "news": news,
+            "oldInputs": self.inputs,
+        }
         return self.account.plugin.call("Diff", request)
 
     def kinds(self, **changes: Any) -> dict[str, str]:
@@ -64,9 +71,15 @@ class Made:
         return {path: change.get("kind", "ADD") for path, change in answer.get("detailedDiff", {}).items()}
 
     def update(self, **changes: Any) -> None:
-        news, failures = self.account.check(self.type, self._changed(changes), self.inputs)
+        news, failures = self.account.check(self.type, self._changed(changes), self.inputs, self.name)
         assert not failures
-        request = {"urn": urn(self.type), "id": self.id, "olds": self.outputs, "news": news, "oldInputs": self.inputs}
+        request = {
+            "urn": urn(self.type, self.name),
+            "id": self.id,
+            "olds": self.outputs,
+            "news": news,
+            "oldInputs": self.inputs,
+        }
         self.outputs = self.account.plugin.call("Update", request).get("properties", {})
         self.inputs = news
         self.id = self.outputs["id"]
@@ -74,7 +87,7 @@ class Made:
 
     def read(self) -> bool:
         """As a refresh does; False when the resource has gone."""
-        request = {"urn": urn(self.type), "id": self.id, "properties": self.outputs, "inputs": self.inputs}
+        request = {"urn": urn(self.type, self.name), "id": self.id, "properties": self.outputs, "inputs": self.inputs}
         answer = self.account.plugin.call("Read", request)
         if answer:
             self.outputs, self.inputs = answer["properties"], answer.get("inputs", {})
@@ -82,7 +95,9 @@ class Made:
         return bool(answer)
 
     def delete(self) -> None:
-        self.account.plugin.call("Delete", {"urn": urn(self.type), "id": self.id, "properties": self.outputs})
+        self.account.plugin.call(
+            "Delete", {"urn": urn(self.type, self.name), "id": self.id, "properties": self.outputs}
+        )
 
     def conforms(self) -> None:
         """Every value has its published type."""
@@ -118,16 +133,22 @@ class Account:
         keys = {"aws_access_key_id": self.config["accessKey"], "aws_secret_access_key": self.config["secretKey"]}
         return boto3.client("ec2", region_name=REGION, endpoint_url=self.cloud.ec2_url, **keys)
 
-    def check(self, type: str, inputs: Values, olds: Values | None = None) -> tuple[Values, list[Values]]:
-        request = {"urn": urn(type), "news": inputs, "olds": olds or {}, "randomSeed": SEED}
+    def check(
+        self, type: str, inputs: Values, olds: Values | None = None, name: str = "it"
+    ) -> tuple[Values, list[Values]]:
+        request = {"urn": urn(type, name), "news": inputs, "olds": olds or {}, "randomSeed": SEED}
         answer = self.plugin.call("Check", request)
         return answer["inputs"], answer.get("failures", [])
 
     def make(self, type: str, **inputs: Any) -> Made:
-        checked, failures = self.check(type, inputs)
+        return self.named("it", type, inputs)
+
+    def named(self, name: str, type: str, inputs: Values) -> Made:
+        """Make a resource of this logical name."""
+        checked, failures = self.check(type, inputs, name=name)
         assert not failures, failures
-        answer = self.plugin.call("Create", {"urn": urn(type), "properties": checked})
-        made = Made(self, type, answer["id"], checked, answer["properties"])
+        answer = self.plugin.call("Create", {"urn": urn(type, name), "properties": checked})
+        made = Made(self, type, answer["id"], checked, answer["properties"], name)
         made.conforms()
         return made
 
@@ -160,8 +181,8 @@ class Account:
         return [f"{name} {status}" for name, status in told if reading or not name.startswith("Describe")]
 
 
-def urn(type: str) -> str:
-    return f"urn:pulumi:dev::project::{type}::it"
+def urn(type: str, name: str = "it") -> str:
+    return f"urn:pulumi:dev::project::{type}::{name}"
 
 
 @contextmanager

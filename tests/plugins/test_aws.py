@@ -157,7 +157,13 @@ def test_rules(account: Account, net: Net) -> None:
     rules = [
         account.make(INGRESS, **media, cidrIpv4="0.0.0.0/0", description="media"),
         account.make(INGRESS, **media, cidrIpv6="::/0"),
-        account.make(INGRESS, **{**media, "ipProtocol": "tcp"}, referencedSecurityGroupId=other.id, tags={"a": "b"}),
+        account.make(
+            INGRESS,
+            **{**media, "ipProtocol": "tcp"},
+            referencedSecurityGroupId=other.id,
+            description="REST",
+            tags={"a": "b"},
+        ),
         account.make(INGRESS, **{**media, "ipProtocol": "icmp", "fromPort": -1, "toPort": -1}, cidrIpv4="0.0.0.0/0"),
         account.make(INGRESS, **{**media, "ipProtocol": "icmpv6", "fromPort": -1, "toPort": -1}, cidrIpv6="::/0"),
         account.make(EGRESS, securityGroupId=group.id, ipProtocol="-1", cidrIpv4="0.0.0.0/0"),
@@ -173,7 +179,9 @@ def test_rules(account: Account, net: Net) -> None:
     never_differs(group)
     assert (len(group.outputs["ingress"]), len(group.outputs["egress"])) == (4, 1), "by protocol and ports"
     assert "api error InvalidPermission.Duplicate" in account.refusal(INGRESS, **media, cidrIpv6="::/0")
-    rules[2].update(tags={"a": "c"})
+    rules[1].update(cidrIpv6="2001:db8::/32")
+    third = account.make(GROUP, vpcId=net.vpc.id, name="monitor")
+    rules[2].update(tags={"a": "c"}, referencedSecurityGroupId=third.id, description="metrics")
     for rule in rules:
         never_differs(rule)
         leaves_at_a_refresh(rule)

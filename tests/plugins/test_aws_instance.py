@@ -221,6 +221,7 @@ def test_a_protected_instance_is_terminated_only_after_its_protection_has_gone(p
 
 def test_an_address_of_its_own_moves_from_instance_to_instance(account: Account, place: Place) -> None:
     first, second = place.instance(associatePublicIpAddress=False), place.instance(associatePublicIpAddress=False)
+    never_differs(first)
     address = account.make(EIP, domain="vpc", instance=first.id)
     never_differs(address)
     assert address.outputs["privateIp"] == first.outputs["privateIp"]

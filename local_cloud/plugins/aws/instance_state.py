@@ -26,7 +26,7 @@ def finished(api: Api, found: Values, inputs: Values) -> Values:
         "ami": found["ImageId"],
         "arn": api.arn(f"instance/{id}"),
         # An Elastic IP counts, too: after a refresh, an instance that has one looks as if made with a public address.
-        "associatePublicIpAddress": "Association" in primary,
+        "associatePublicIpAddress": bool((primary.get("Association") or {}).get("PublicIp")),
         "availabilityZone": placement["AvailabilityZone"],
         "ebsOptimized": found.get("EbsOptimized", False),
         "instanceLifecycle": found.get("InstanceLifecycle", ""),
