@@ -1,8 +1,9 @@
 """How the tests are spread over processes: one file of tests goes to one process, as with `--dist loadfile`.
 
-But the tests that share a booted cluster go to one, and those that boot stacks of their own to another. Both start
-first, since they take longest. Then come, in turn, files that wait most of their time for clocks, and files that keep
-a core busy with runs of the engine: beside each other they take less time than each kind beside its own.
+But the tests that share a booted cluster go to one, those that resize one to another, and those that boot stacks of
+their own to a third. These start first, since they take longest. Then come, in turn, files that wait most of their
+time for clocks, and files that keep a core busy with runs of the engine: beside each other they take less time than
+each kind beside its own.
 """
 
 import sys
@@ -26,7 +27,10 @@ LONGEST_FIRST = (
     "tests/level3_applied/",
     "tests/packages/",
 )
-STACKS_OF_THEIR_OWN = ("test_debian_13.py", "test_letsencrypt.py")
+GROUPS = {
+    "resizes": ("test_drains.py", "test_join.py"),
+    "stacks of their own": ("test_debian_13.py", "test_letsencrypt.py"),
+}
 # Where programs with timers of their own are asked while other processes use the same cores: a failure counts when it
 # is there the second time, too.
 TIMED = (BOOTED, "tests/packages/", "tests/local_cloud/", "tests/operations/")
@@ -37,7 +41,7 @@ class OneBootedCluster(LoadFileScheduling):
         file: str = super()._split_scope(nodeid)
         if not file.startswith(BOOTED):
             return file
-        return f"{BOOTED}others" if file.endswith(STACKS_OF_THEIR_OWN) else BOOTED
+        return next((f"{BOOTED}{group}" for group, files in GROUPS.items() if file.endswith(files)), BOOTED)
 
 
 @pytest.hookimpl(optionalhook=True)

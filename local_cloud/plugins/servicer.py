@@ -34,7 +34,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=self.provider.version)
 
     def Attach(self, request: Any, context: Any) -> Any:
+        """A double that was there before takes its next engine."""
         self.engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(request.address))
+        self.provider.cancelled.clear()
         return empty_pb2.Empty()
 
     def Cancel(self, request: Any, context: Any) -> Any:

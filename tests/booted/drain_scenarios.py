@@ -144,7 +144,7 @@ def impatient(cluster: Cluster, seconds: int = IMPATIENT) -> Iterator[None]:
 
 
 ONE, LATER = {"drainMinutes": 0}, {"drainMinutes": 1}
-TURNS = {"drainMinutes": 1, "drainAtOnce": 1}
+TURNS = {"drainMinutes": 0, "drainAtOnce": 1}  # people without media are forgotten after two minutes
 
 # In an order in which few bridges have to be made between two of them.
 SCENARIOS = (
@@ -156,7 +156,7 @@ SCENARIOS = (
     Scenario("scale-in by one, deadline 0", 3, bridges(3, 3), scale_to(2), ONE, rooms=3),
     Scenario("scale-in to one", 3, bridges(2, 3), scale_to(1), ONE, rooms=2),
     Scenario("two ups in a row", 3, bridges(2, 3), twice, ONE, rooms=2),
-    Scenario("engine killed before a turn", 3, bridges(2, 3), engine_killed("waits for its turn", 2 * MINUTE), TURNS),
+    Scenario("engine killed before a turn", 3, bridges(2, 3), engine_killed("waits for its turn", 0), TURNS, rooms=2),
     Scenario("engine killed while waiting", 3, bridges(2, 3), engine_killed(": drains: ", MINUTE), LATER),
     Scenario("engine killed while moving", 3, bridges(2, 3), engine_killed(": moved ", 0), ONE, rooms=4),
     Scenario(

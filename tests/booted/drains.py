@@ -25,7 +25,7 @@ PATIENCE = 180  # seconds, for what takes one to five on an idle machine
 BOUND = 10  # seconds without a session after which a person counts as dropped
 PEOPLE = 2  # in each room
 BRIDGE = "http://127.0.0.1:8080"
-TRIES = 5
+TRIES, PAUSE = 12, 4  # seconds; jicofo prefers the bridge whose machine was least busy when it last said so
 NUMBERS = (
     r"(\d+) conferences at the start, (\d+) came later, (\d+) ended, "
     r"(\d+) moved \(\d+ people\), (\d+) dropped \(\d+ people\)"
@@ -161,6 +161,7 @@ class Scene:
             held = [sum(name in room.at for room in self.rooms[known:]) for name in self.going]
             if min(held) >= each:
                 return
+            await asyncio.sleep(PAUSE)
         raise AbsentError(f"{self.name}: jicofo gave the bridges that go {held} rooms")
 
     async def empty(self) -> None:

@@ -1,13 +1,15 @@
 """Level 4: bridges go while people meet on them, and nobody is dropped. benchmarks/drain.py plays more of it."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from tests.booted.booted import Cluster, eventually
 from tests.booted.drain_scenarios import TYPES, impatient, other
-from tests.booted.drains import BOUND, Fleet, Said, Scene, mistakes, scene
+from tests.booted.drains import BOUND, PEOPLE, Fleet, Said, Scene, mistakes, scene
+from tools.drains import forecast, status
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +52,18 @@ def test_an_old_bridge_stays_until_its_replacement_carries_calls(cluster: Cluste
 def test_a_drain_is_begun_at_the_right_host_only_and_goes_on_when_its_engine_was_killed(
     cluster: Cluster, fleet: Fleet
 ) -> None:
-    """The first `up` meets a node with another host key, the second is killed while rooms last, the third ends it."""
+    """The first `up` meets a node with another host key, the second is killed while rooms last, the third ends it.
+
+    Before, and between them, the node tells whoever asks.
+    """
 
     async def play() -> None:
         async with scene(fleet, "resumed", ["bridge-4"], rooms=2) as on_stage:
+            answer = cluster.stack.pulumi("stack", "output", "--json", "--show-secrets", check=True)
+            outputs = json.loads(answer.stdout)
+            rooms = len(on_stage.on("bridge-4"))
+            assert f"bridge-4: {rooms} conferences, {PEOPLE * rooms} people\n3 bridges stay" in forecast(outputs, 3)
+            assert status(outputs) == "no drain is going on"
             shard = cluster.shard
             shard.run("cd /etc/ssh && mkdir kept && mv ssh_host_* kept && ssh-keygen -A && systemctl restart ssh")
             try:
@@ -63,6 +73,7 @@ def test_a_drain_is_begun_at_the_right_host_only_and_goes_on_when_its_engine_was
             assert "host key" in run.text
             assert not on_stage.said
             await on_stage.killed_up(": drains: ", bridges=3)
+            assert f"{rooms} conferences at the start, 0 moved, 0 dropped" in status(outputs)
             async with on_stage.beside(on_stage.up()):
                 await on_stage.on("bridge-4")[0].end()
             assert "goes on where it was interrupted" in on_stage.text

@@ -22,6 +22,7 @@ import yaml
 from hcloud.servers import BoundServer
 
 from local_cloud.process import LocalCloud, start
+from tests.level3_applied.staying import attached
 from tools.engine.environment import hermetic
 
 CHECKOUT = Path(__file__).parents[2]
@@ -204,7 +205,9 @@ class Stack:
         events = self.folder / "events.jsonl"
         events.unlink(missing_ok=True)
         before = len(self.workshop.cloud.admin.log())
-        result = self.pulumi(*command, "--event-log", str(events), "--color", "never")
+        environment = self.workshop.environment
+        environment = environment | attached(Path(environment["PULUMI_HOME"]))
+        result = self.pulumi(*command, "--event-log", str(events), "--color", "never", environment=environment)
         calls = self.workshop.cloud.admin.log()[before:]
         return Run(
             status=result.returncode,
@@ -213,11 +216,13 @@ class Stack:
             calls=[Call(call["method"], call["path"], call["status"]) for call in calls],
         )
 
-    def pulumi(self, *command: str, check: bool = False) -> subprocess.CompletedProcess[str]:
+    def pulumi(
+        self, *command: str, check: bool = False, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(*command),
             cwd=self.folder,
-            env=self.workshop.environment,
+            env=environment or self.workshop.environment,
             check=check,
             text=True,
             capture_output=True,
