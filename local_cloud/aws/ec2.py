@@ -51,8 +51,9 @@ class Ec2:
             status, found, text = response._dispatch(Request.from_primitives("POST", "http://127.0.0.1/", sent, body))
         except NotImplementedError as error:
             return refusal(None, "InvalidAction", f"not part of the embedded cloud: {error}")
-        with self.store.transaction():
-            instances.write(self.store, project(account), ec2_backends[account][response.region])
+        if response.turned or not response._get_action().startswith(READING):
+            with self.store.transaction():
+                instances.write(self.store, project(account), ec2_backends[account][response.region])
         kind = str(found.get("Content-Type", XML["content-type"]))
         return Answer(status, text, {"content-type": kind})
 

@@ -39,6 +39,8 @@ class Responses(EC2Response):
     action_seconds = 0.0
     fails: dict[str, str] | None = None
     """A fault: what this call launches ends at once, with this code and message as reason."""
+    turned = False
+    """Whether an instance has meanwhile got into another state."""
 
     @property
     def backend(self) -> Any:
@@ -63,6 +65,7 @@ class Responses(EC2Response):
                 del self.state.due[id]
                 instance = self.backend.get_instance(id)
                 instance._state.name, instance._state.code = name, code
+                self.turned = True
         return super().call_action()
 
     def _turn(self, instance: Instance, through: tuple[str, int], to: tuple[str, int]) -> None:
