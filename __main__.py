@@ -4,7 +4,7 @@ import pulumi
 
 from components import interruption, last_run, rollout, settings
 from components.bridge_pool import BridgePool, BridgePoolArgs
-from components.clouds.hetzner import HetznerCloud, HetznerCloudArgs
+from components.clouds import opening
 from components.cluster import describe
 from components.credentials import Credentials
 from components.jitsi_meet_node import JitsiMeetNode, JitsiMeetNodeArgs
@@ -15,18 +15,19 @@ from components.records import CloudflareRecords, bridge_records, cluster_record
 interruption.end_quietly()
 config = settings.load()
 check_user_data(config)
+make_cloud = opening.chosen(config.cloud)
 before = last_run.outputs()
+last_run.check_cloud(before, config.cloud)
 last_run.check_drain(before, config.drain)
 
 credentials = Credentials("credentials", config.domain, protect=config.protect)
-cloud = HetznerCloud(
+cloud = make_cloud(
     "cloud",
-    HetznerCloudArgs(
-        network_zone=config.network_zone,
-        plan=config.plan,
-        admin_cidrs=config.admin_cidrs,
-        unused_public_key=credentials.rotation_public_key,
+    opening.CloudArgs(
+        settings=config,
         labels={**config.labels, "cluster": pulumi.get_stack()},
+        unused_public_key=credentials.rotation_public_key,
+        shard_locations=last_run.shard_locations(before),
     ),
 )
 shard = JitsiMeetNode(

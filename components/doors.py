@@ -1,7 +1,7 @@
 """Every port that a host of the cluster answers on, and to whom.
 
-This table is the only place that opens a port. Public doors become rules of the cloud's firewall; all
-doors become rules of the host's own nftables, because the clouds filter the public side only.
+This table is the only place that opens a port. Public doors become rules of the cloud's firewall; all doors become
+rules of the host's own nftables, because not every cloud filters the private side.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ DOORS: tuple[Door, ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class AddressPlan:
-    """The private network and one subnet per role: a source can so be told from its address."""
+    """The private network and one range of it per role: a source can so be told from its address."""
 
     network: IPv4Network
     signaling: IPv4Network
@@ -54,9 +54,9 @@ class AddressPlan:
 
     @classmethod
     def within(cls, network: IPv4Network) -> "AddressPlan":
-        """Plan for `network` (a /16): the third octet is the role's."""
-        subnets = list(network.subnets(new_prefix=24))
-        return cls(network=network, signaling=subnets[1], bridges=subnets[2])
+        """Plan for `network` (a /16): a /20 per role, which a cloud may cut into up to sixteen subnets."""
+        ranges = list(network.subnets(new_prefix=20))
+        return cls(network=network, signaling=ranges[1], bridges=ranges[2])
 
     def subnet(self, role: Role) -> IPv4Network:
         return {"signaling": self.signaling, "bridge": self.bridges}[role]
@@ -64,6 +64,19 @@ class AddressPlan:
 
 def doors_of(role: Role) -> tuple[Door, ...]:
     return tuple(door for door in DOORS if door.role == role)
+
+
+def role_of(source: Source) -> Role | None:
+    """The role that a private source is; None for those on the public side."""
+    match source:
+        case "signaling":
+            return "signaling"
+        case "bridges":
+            return "bridge"
+        case "world" | "admins":
+            return None
+        case _:
+            assert_never(source)
 
 
 def source_ranges(source: Source, plan: AddressPlan, admin_cidrs: tuple[str, ...]) -> tuple[str, ...]:

@@ -23,9 +23,10 @@ from components.user_data import (
 
 def check_user_data(settings: Settings) -> None:
     """Refuse settings whose user-data would be too large, before anything is made (pulumi.RunError)."""
-    check_size(signaling_values(settings, settings.locations[0], **SIGNALING_PLACEHOLDERS))
+    limit = settings.terms.user_data
+    check_size(signaling_values(settings, settings.locations[0], **SIGNALING_PLACEHOLDERS), limit)
     for location in settings.locations:
-        check_size(bridge_values(settings, location, **BRIDGE_PLACEHOLDERS))
+        check_size(bridge_values(settings, location, **BRIDGE_PLACEHOLDERS), limit)
 
 
 def signaling_user_data(settings: Settings, credentials: Credentials, location: str) -> pulumi.Output[str]:
@@ -70,7 +71,7 @@ def signaling_values(settings: Settings, location: str, **secrets: str) -> Signa
         admin_keys=settings.admin_keys,
         jitsi_versions=settings.jitsi_versions,
         plan=settings.plan,
-        region=location,
+        region=settings.terms.region(location),
         **secrets,
     )
 
@@ -81,7 +82,7 @@ def bridge_values(settings: Settings, location: str, **secrets: str) -> BridgeVa
         admin_keys=settings.admin_keys,
         jitsi_versions=settings.jitsi_versions,
         plan=settings.plan,
-        region=location,
+        region=settings.terms.region(location),
         shard_host=internal_name("shard-1", settings.domain),
         **secrets,
     )

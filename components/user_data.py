@@ -22,11 +22,10 @@ import pulumi
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from components.clouds.terms import UserDataLimit
 from components.doors import AddressPlan, Door, Role, doors_of, source_ranges
 
 CLOUD_INIT = Path(__file__).parent.parent / "cloud_init"
-MAX_BYTES = 32 * 1024
-"""Bytes of user-data that Hetzner Cloud accepts."""
 
 # A line that is blank or a comment of shell, Lua or apt; not an interpreter line, and not what PEM consists of.
 _COMMENT = re.compile(r"^[ \t]*(#(?!!).*|--[ \t].*|//[ \t].*)?\n", re.MULTILINE)
@@ -111,18 +110,18 @@ def user_data(values: SignalingValues | BridgeValues) -> str:
 
 
 def packed(text: str) -> str:
-    """`text` as gzip in base64, as cloud-init reads it from a cloud that takes text only."""
+    """`text` as gzip in base64, for clouds that take text; cloud-init unpacks it by itself."""
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
-def check_size(values: SignalingValues | BridgeValues) -> None:
+def check_size(values: SignalingValues | BridgeValues, limit: UserDataLimit) -> None:
     """pulumi.RunError when the user-data of `values`, whose secrets are placeholders, is too large for the cloud."""
-    size = len(packed(user_data(values)))
-    if size > MAX_BYTES:
-        without = size - len(packed(user_data(replace(values, admin_keys=()))))
+    size = limit.size(packed(user_data(values)))
+    if size > limit.most:
+        without = size - limit.size(packed(user_data(replace(values, admin_keys=()))))
         raise pulumi.RunError(
-            f"The user-data of the {values.role} role has {size} bytes; the cloud takes at most {MAX_BYTES}, otherwise "
-            f"no server could be made. adminKeys ({len(values.admin_keys)} keys) accounts for {without} bytes of it. "
+            f"The user-data of the {values.role} role has {size} bytes, and the cloud takes at most {limit.most}: no "
+            f"server could be made. adminKeys ({len(values.admin_keys)} keys) accounts for {without} bytes of it. "
             "Remove keys, shorten their comments, or use Ed25519 keys, which are a fifth as long as RSA ones."
         )
 

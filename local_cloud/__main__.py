@@ -44,7 +44,7 @@ def up(options: argparse.Namespace, state: Path) -> int:
     port = paths.port() if options.port is None else options.port
     if options.foreground:
         set_first_address(state, options.first_address)
-        serve(state, port, options.action_seconds, options.calls_per_hour, hosts=_hosts(options))
+        serve(state, port, options.action_seconds, options.calls_per_hour, hosts=_hosts(options), aws=options.aws)
         return 0
     found = process.running(state)
     if found:
@@ -52,7 +52,7 @@ def up(options: argparse.Namespace, state: Path) -> int:
         return 0
     hosts = _hosts(options)
     limits = (options.action_seconds, options.calls_per_hour)
-    handle = process.start(state, port, *limits, hosts=hosts, first_address=options.first_address)
+    handle = process.start(state, port, *limits, hosts=hosts, aws=options.aws, first_address=options.first_address)
     print(f"The embedded cloud runs at {handle.url} (process {handle.pid}), state in {state}.")
     return 0
 
@@ -168,6 +168,7 @@ def _of_up(command: argparse.ArgumentParser) -> None:
     command.add_argument("--action-seconds", type=float, default=0.3, help="how long an action runs (%(default)s)")
     command.add_argument("--calls-per-hour", type=int, default=3600, help="rate limit of a Hetzner project")
     command.add_argument("--foreground", action="store_true", help="stay in the foreground")
+    command.add_argument("--aws", action="store_true", help="EC2 too, which moto emulates")
     command.add_argument("--first-address", default="127.90.0.1", help="where public addresses begin (%(default)s)")
     command.add_argument(
         "--hosts", action=argparse.BooleanOptionalAction, help="let servers boot (default: where this machine can)"

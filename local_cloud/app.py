@@ -1,7 +1,8 @@
-"""The ASGI application: two APIs, the key service and the admin calls on one port."""
+"""The ASGI application: the APIs, the key service and the admin calls on one port."""
 
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
@@ -16,13 +17,18 @@ from .call import Handler
 from .faults import Order
 from .gate import Gate
 
+if TYPE_CHECKING:
+    from .aws.ec2 import Ec2
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def build(gate: Gate) -> Starlette:
+def build(gate: Gate, ec2: "Ec2 | None" = None) -> Starlette:
     mounts = [Mount(api.base, routes=_routes(gate, api)) for api in (HETZNER, CLOUDFLARE)]
     routes = [*mounts, Route("/kms", _kms(gate), methods=["POST"]), Route("/kms/", _kms(gate), methods=["POST"])]
-    app = Starlette(routes=[*routes, *_admin(gate)], exception_handlers={HTTPException: _unrouted(gate)})
+    if ec2 is not None:
+        routes += [Route("/ec2", _ec2(gate, ec2), methods=["POST"]), Route("/ec2/", _ec2(gate, ec2), methods=["POST"])]
+    app = Starlette(routes=[*routes, *_admin(gate, ec2)], exception_handlers={HTTPException: _unrouted(gate)})
     app.router.redirect_slashes = False
     return app
 
@@ -63,7 +69,16 @@ def _kms(gate: Gate) -> Endpoint:
     return serve
 
 
-def _admin(gate: Gate) -> list[Route]:
+def _ec2(gate: Gate, ec2: "Ec2") -> Endpoint:
+    from .aws import serving  # moto, only for who asked for it
+
+    async def serve(request: Request) -> Response:
+        return await serving.serve(gate, ec2, request)
+
+    return serve
+
+
+def _admin(gate: Gate, ec2: "Ec2 | None") -> list[Route]:
     """Calls for tests and for the command line. They are not logged, and no fault hits them."""
     since = time.strftime("%Y-%m-%d %H:%M:%S")
 
@@ -103,6 +118,8 @@ def _admin(gate: Gate) -> list[Route]:
 
     async def reset(_: Request) -> Response:
         gate.reset()
+        if ec2 is not None:
+            ec2.reset()
         return Response(status_code=204)
 
     return [

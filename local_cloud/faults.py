@@ -13,9 +13,12 @@ class Strict(BaseModel):
 
 
 class Match(Strict):
-    """Every field that is given must fit; `path` is a regular expression searched in the path below the API's base."""
+    """Every field that is given must fit; `path` is a regular expression searched in the path below the API's base.
 
-    api: Literal["hetzner", "cloudflare"] | None = None
+    The path of an EC2 call is its action: `/RunInstances`.
+    """
+
+    api: Literal["hetzner", "cloudflare", "ec2"] | None = None
     method: str | None = None
     path: re.Pattern[str] = re.compile("")
     project: str | None = None

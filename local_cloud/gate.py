@@ -103,9 +103,10 @@ class Gate:
             with self.store.transaction():
                 return handler(call)
         finally:
-            self._wake()
+            self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Something may have changed: the hosts look."""
         if self.hosts is not None:
             self.hosts.wake()
 
@@ -113,7 +114,7 @@ class Gate:
         """Empty the state, the log, the faults and the rate limits. Keys are derived and stay."""
         with self.store.transaction():
             self.store.clear()
-        self._wake()
+        self.wake()
         self.log.clear()
         self.faults.clear()
         self.limit.clear()

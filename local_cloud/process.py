@@ -85,6 +85,10 @@ class LocalCloud:
         return self.url + "/cloudflare/client/v4"
 
     @property
+    def ec2_url(self) -> str:
+        return self.url + "/ec2"
+
+    @property
     def kms_url(self) -> str:
         return self.url + "/kms"
 
@@ -156,10 +160,12 @@ def start(
     calls_per_hour: int = 3600,
     *,
     hosts: bool = False,
+    aws: bool = False,
     first_address: str = "127.90.0.1",
 ) -> LocalCloud:
     """Start a server in a session of its own and wait until it answers; the running one, if there is one.
 
+    With `aws` there is EC2, too, at `ec2_url`; it needs what the extra `local` installs for it.
     With `hosts` servers really boot (local_cloud/hosts/); without, they are rows in the API. Two clouds with hosts on
     one machine need different parts of 127.90.0.0/16: `first_address` is where a new state folder begins.
     """
@@ -178,6 +184,7 @@ def start(
         "--calls-per-hour",
         str(calls_per_hour),
         "--hosts" if hosts else "--no-hosts",
+        *(["--aws"] if aws else []),
         "--first-address",
         first_address,
     ]

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -21,6 +21,9 @@ from .hosts.site import Site
 from .images import prepare
 from .log import CallLog
 from .store import Store
+
+if TYPE_CHECKING:
+    from .aws.ec2 import Ec2
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -38,7 +41,9 @@ class InUseError(Exception):
     """Another process has the state folder or the port."""
 
 
-def serve(folder: Path, port: int, action_seconds: float, calls_per_hour: int, *, hosts: bool) -> None:
+def serve(
+    folder: Path, port: int, action_seconds: float, calls_per_hour: int, *, hosts: bool, aws: bool = False
+) -> None:
     """Serve on 127.0.0.1. `port` 0 takes a free one. Writes `pid` and `port` into the folder once it listens."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "lock").open("w") as lock:
@@ -50,19 +55,19 @@ def serve(folder: Path, port: int, action_seconds: float, calls_per_hour: int, *
         listener = _listener(port)
         try:
             if hosts:
-                enclosure.run(folder, listener, lock.fileno(), action_seconds, calls_per_hour)
+                enclosure.run(folder, listener, lock.fileno(), action_seconds, calls_per_hour, aws)
             else:
-                asyncio.run(_serve(folder, listener, action_seconds, calls_per_hour))
+                asyncio.run(_serve(folder, listener, action_seconds, calls_per_hour, aws))
         finally:
             _forget_process(folder)
 
 
 def serve_inside(
-    folder: Path, listener: socket.socket, enclosed: Enclosed, action_seconds: float, calls_per_hour: int
+    folder: Path, listener: socket.socket, enclosed: Enclosed, action_seconds: float, calls_per_hour: int, aws: bool
 ) -> None:
     """The same with hosts, from within the namespaces."""
     try:
-        asyncio.run(_serve(folder, listener, action_seconds, calls_per_hour, enclosed))
+        asyncio.run(_serve(folder, listener, action_seconds, calls_per_hour, aws, enclosed))
     finally:
         _forget_process(folder)
 
@@ -77,11 +82,12 @@ async def _serve(
     listener: socket.socket,
     action_seconds: float,
     calls_per_hour: int,
+    aws: bool,
     enclosed: Enclosed | None = None,
 ) -> None:
     store, log = Store(folder), CallLog(folder)
     gate = Gate(store, log, action_seconds, calls_per_hour)
-    app: Application = build(gate)
+    app: Application = build(gate, _ec2(store, action_seconds) if aws else None)
     site = None
     if enclosed is None:
         store.release()  # nobody is here to end what hosts had begun
@@ -111,6 +117,12 @@ async def _serve(
         store.close()
 
 
+def _ec2(store: Store, action_seconds: float) -> "Ec2":
+    from .aws.ec2 import Ec2  # moto, only for who asked for it
+
+    return Ec2(store, action_seconds)
+
+
 def _end_by_signals(server: uvicorn.Server, enclosed: Enclosed | None) -> None:
     """Also before it serves, and without the signal that uvicorn raises again: hosts are still to be shut down then."""
 
@@ -136,7 +148,8 @@ def _by_address(apis: Application, of_hosts: Application) -> Application:
 
 
 def _listener(port: int, address: str = "127.0.0.1") -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio sends small answers at once only on sockets that say they are TCP; else each waits 40 ms for an ACK.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((address, port))

@@ -6,9 +6,16 @@ their time for clocks, and files that keep a core busy with runs of the engine: 
 than each kind beside its own.
 """
 
+import sys
+
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
+
+from tools import packages
+
+# pulumi-aws, for the program on that cloud; last, so that all else comes from the environment that runs the tests.
+sys.path.append(str(packages.library(packages.CHECKOUT / ".venv-aws")))
 
 BOOTED = "tests/booted/"
 LONGEST_FIRST = (

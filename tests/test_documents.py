@@ -12,7 +12,7 @@ FOLDERS = ("benchmarks", "cloud_init", "components", "docs", "local_cloud", "tes
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
 DECISIONS = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
 HEADINGS = ["Context", "Decision", "Consequences", "How proven"]
-PROVIDERS = {"hcloud:token", "cloudflare:apiToken"}
+PROVIDERS = {"hcloud:token", "cloudflare:apiToken", "aws:region", "aws:accessKey", "aws:secretKey"}
 """Keys of the providers' own configuration that a person sets."""
 
 each_document = pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))

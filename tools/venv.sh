@@ -31,4 +31,4 @@ elif ! python=$(find_python); then
         exit 1
     fi
 fi
-exec "$python" tools/packages.py
+exec "$python" tools/packages.py "$@"

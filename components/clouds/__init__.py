@@ -38,6 +38,7 @@ class Server:
     server_type: pulumi.Output[str]
     placement_group: pulumi.Output[str]
     public_ipv4: pulumi.Output[str]
+    """Behind which the host may have another address (1:1 NAT)."""
     public_ipv6: pulumi.Output[str]
     private_ipv4: pulumi.Output[str]
 
@@ -51,3 +52,20 @@ class Cloud(Protocol):
     def server(self, name: str, args: ServerArgs, *, parent: pulumi.Resource) -> Server:
         """Make the server `name` with its leg in the private network."""
         ...
+
+
+def group_name(args: ServerArgs, servers_per_group: int) -> str:
+    """The placement group that the server's rank falls into."""
+    # A signaling node keeps its group, also when the location in the settings is another one already.
+    place = f"-{args.location}" if args.role == "bridge" else ""
+    return f"{args.role}{place}-{args.rank // servers_per_group + 1}"
+
+
+def place(name: str, args: ServerArgs, *, parent: pulumi.Resource) -> pulumi.Resource:
+    """Goes with the server, after it, as its placement group may: each cloud lets its servers depend on one.
+
+    The engine deletes layer by layer, counted from what depends on nothing else that goes. A server whose group
+    stays would be in another layer than one whose group goes, and drained only after it (tried).
+    """
+    opts = pulumi.ResourceOptions(parent=parent, replacement_trigger=args.made_from)
+    return pulumi.Stash(f"{name}-place", input=args.location, opts=opts)

@@ -5,25 +5,14 @@ noticed again. No change of a server's own properties reaches the plugin as an u
 off every server at once, another placement group it refuses while a server runs.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import pulumi
 import pulumi_hcloud as hcloud
 
-from components.clouds import Server, ServerArgs
-from components.doors import EVERYONE, ROLES, AddressPlan, Role, doors_of, source_ranges
+from components.clouds import Server, ServerArgs, group_name, place
+from components.clouds.opening import CloudArgs
+from components.doors import EVERYONE, ROLES, Role, doors_of, source_ranges
+from components.settings import Settings
 from components.user_data import packed
-
-
-@dataclass(frozen=True, kw_only=True)
-class HetznerCloudArgs:
-    network_zone: str
-    plan: AddressPlan
-    admin_cidrs: tuple[str, ...]
-    unused_public_key: pulumi.Input[str]
-    """Without a key Hetzner mails a root password. The hosts do not take keys from the cloud."""
-    labels: Mapping[str, str]
 
 
 class HetznerCloud(pulumi.ComponentResource):
@@ -32,33 +21,34 @@ class HetznerCloud(pulumi.ComponentResource):
     # Half of what a spread group holds, so that every server of a group can be replaced new-first.
     servers_per_group = 5
 
-    def __init__(self, name: str, args: HetznerCloudArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: CloudArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("jitsi-fleet:hetzner:HetznerCloud", name, {}, opts)
+        settings = args.settings
         self._labels = dict(args.labels)
         self._groups: dict[str, hcloud.PlacementGroup] = {}
         child = pulumi.ResourceOptions(parent=self)
-        network = hcloud.Network("network", ip_range=str(args.plan.network), labels=self._labels, opts=child)
+        network = hcloud.Network("network", ip_range=str(settings.plan.network), labels=self._labels, opts=child)
         self._subnets: dict[Role, hcloud.NetworkSubnet] = {}
         for role in ROLES:
             self._subnets[role] = hcloud.NetworkSubnet(
                 role,
                 network_id=network.id.apply(int),
                 type="cloud",
-                network_zone=args.network_zone,
-                ip_range=str(args.plan.subnet(role)),
+                network_zone=settings.network_zone,
+                ip_range=str(settings.plan.subnet(role)),
                 # One after the other: a network takes one change at a time and refuses a second with a conflict.
                 opts=pulumi.ResourceOptions(parent=self, depends_on=list(self._subnets.values())),
             )
         self._firewall_ids = {
-            role: hcloud.Firewall(role, labels=self._labels, rules=_rules(role, args), opts=child).id.apply(int)
+            role: hcloud.Firewall(role, labels=self._labels, rules=_rules(role, settings), opts=child).id.apply(int)
             for role in ROLES
         }
+        # Without a key Hetzner mails a root password.
         self._key = hcloud.SshKey("unused", public_key=args.unused_public_key, labels=self._labels, opts=child)
         self.register_outputs({"network": network.name})
 
     def server(self, name: str, args: ServerArgs, *, parent: pulumi.Resource) -> Server:
         group = self._placement_group(args)
-        place = self._place(name, args, parent)
         server = hcloud.Server(
             name,
             location=args.location,
@@ -69,7 +59,7 @@ class HetznerCloud(pulumi.ComponentResource):
             firewall_ids=[self._firewall_ids[args.role]],
             placement_group_id=group.id.apply(int),
             labels=self._labels | {"role": args.role},
-            opts=self._server_options(args, parent, place),
+            opts=self._server_options(args, parent, place(name, args, parent=parent)),
         )
         leg = hcloud.ServerNetwork(
             name,
@@ -89,22 +79,13 @@ class HetznerCloud(pulumi.ComponentResource):
             private_ipv4=leg.ip,
         )
 
-    def _place(self, name: str, args: ServerArgs, parent: pulumi.Resource) -> pulumi.Resource:
-        """Goes with the server, after it, as its placement group may.
-
-        The engine deletes layer by layer, counted from what depends on nothing else that goes. A server whose group
-        stays would be in another layer than one whose group goes, and drained only after it (tried).
-        """
-        opts = pulumi.ResourceOptions(parent=parent, replacement_trigger=args.made_from)
-        return pulumi.Stash(f"{name}-place", input=args.location, opts=opts)
-
     def _server_options(
-        self, args: ServerArgs, parent: pulumi.Resource, place: pulumi.Resource
+        self, args: ServerArgs, parent: pulumi.Resource, in_place: pulumi.Resource
     ) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
             parent=parent,
             # The subnet must outlive the server.
-            depends_on=[self._subnets[args.role], place],
+            depends_on=[self._subnets[args.role], in_place],
             ignore_changes=["userData", "serverType", "image", "location", "placementGroupId", "sshKeys"],
             replacement_trigger=args.made_from,
             protect=args.protect,
@@ -112,9 +93,7 @@ class HetznerCloud(pulumi.ComponentResource):
 
     def _placement_group(self, args: ServerArgs) -> hcloud.PlacementGroup:
         """The group that the server's rank falls into, made when its first server needs it."""
-        # A signaling node keeps its group, also when the location in the settings is another one already.
-        place = f"-{args.location}" if args.role == "bridge" else ""
-        name = f"{args.role}{place}-{args.rank // self.servers_per_group + 1}"
+        name = group_name(args, self.servers_per_group)
         if name not in self._groups:
             self._groups[name] = hcloud.PlacementGroup(
                 name, type="spread", labels=self._labels, opts=pulumi.ResourceOptions(parent=self)
@@ -122,14 +101,14 @@ class HetznerCloud(pulumi.ComponentResource):
         return self._groups[name]
 
 
-def _rules(role: Role, args: HetznerCloudArgs) -> list[hcloud.FirewallRuleArgs]:
+def _rules(role: Role, settings: Settings) -> list[hcloud.FirewallRuleArgs]:
     """The public doors of a role, and ping: path MTU discovery needs ICMP."""
     doors = [
         hcloud.FirewallRuleArgs(
             direction="in",
             protocol=door.protocol,
             port=str(door.port),
-            source_ips=list(source_ranges(door.source, args.plan, args.admin_cidrs)),
+            source_ips=list(source_ranges(door.source, settings.plan, settings.admin_cidrs)),
             description=door.why,
         )
         for door in doors_of(role)

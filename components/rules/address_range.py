@@ -5,10 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from components.rules.secret_shapes import shown
 
 OWN_ADDRESS = "`curl -4 https://icanhazip.com` prints the public address of the machine where it runs; add /32 to it"
-MAX_RANGES = 100  # Hetzner: per firewall rule
 RFC_1918 = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
-# Hetzner's gateway of the public side is 172.31.1.1: a private network around it would cut hosts from the internet.
-TAKEN_AT_HETZNER = IPv4Network("172.31.0.0/16")
 
 
 def admin_range(text: str) -> str:
@@ -40,19 +37,17 @@ def separate(ranges: tuple[str, ...]) -> tuple[str, ...]:
     ]
     if overlaps:
         raise ValueError(". ".join(dict.fromkeys(overlaps)))
-    if len(networks) > MAX_RANGES:
-        raise ValueError(f"has {len(networks)} ranges; a firewall rule takes {MAX_RANGES}, join neighbours")
     return ranges
 
 
 def private_network(text: str) -> IPv4Network:
-    """The cluster's private network: a /16 of RFC 1918, so that each role gets a subnet by its third octet."""
+    """The cluster's private network: a /16 of RFC 1918, so that each role gets a range of its own in it."""
     network = _network(text)
     if not isinstance(network, IPv4Network):
         raise ValueError(f"{network} is IPv6; private networks of the cloud are IPv4, write one such as 10.80.0.0/16")
     if network.prefixlen != 16:
         raise ValueError(
-            f"{network} is a /{network.prefixlen}; it must be a /16, because each role has a subnet of its own in it. "
+            f"{network} is a /{network.prefixlen}; it must be a /16, because each role has a range of its own in it. "
             "Write one such as 10.80.0.0/16"
         )
     if not any(network.subnet_of(private) for private in RFC_1918):
@@ -60,8 +55,6 @@ def private_network(text: str) -> IPv4Network:
             f"{network} is not private; hosts there would hide others on the internet. "
             "Write a /16 within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
         )
-    if network == TAKEN_AT_HETZNER:
-        raise ValueError(f"{network} holds 172.31.1.1, the gateway of the public side; write one such as 10.80.0.0/16")
     return network
 
 

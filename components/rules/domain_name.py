@@ -42,6 +42,20 @@ def is_within(name: str, zone: str) -> bool:
     return name == zone or name.endswith(f".{zone}")
 
 
+def with_room(domain: str, zone: str | None, most: int) -> str:
+    """The domain, if it lies in its zone and has room for names below it; both in canonical form."""
+    if zone is not None and not is_within(domain, zone):
+        raise ValueError(
+            f"{domain} is outside the zone {zone}; records for it would never be found. "
+            f"Write a name that ends in .{zone}, or the zone that {domain} lies in"
+        )
+    if len(domain) > most:
+        raise ValueError(
+            f"has {len(domain)} characters; {most} leave room for the names of the hosts below it. Shorten it"
+        )
+    return domain
+
+
 def _is_address(text: str) -> bool:
     try:
         ip_address(text.removeprefix("[").removesuffix("]"))

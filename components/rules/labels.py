@@ -1,4 +1,4 @@
-"""Labels that the cloud's resources carry, by Hetzner's syntax."""
+"""Labels that the cloud's resources carry, by a syntax that every cloud takes."""
 
 import re
 
@@ -17,8 +17,6 @@ def key(value: object) -> str:
     prefix, slash, word = label.rpartition("/")
     if label in OWN_LABELS:
         raise ValueError(f"{label} is a label of the program, by which it finds its servers; choose another key")
-    if prefix == "hetzner.cloud":
-        raise ValueError(f"{shown(label)} has the prefix that Hetzner keeps for itself; choose another, or none")
     if not _WORD.fullmatch(word) or (slash and not _PREFIX.fullmatch(prefix)):
         raise ValueError(
             f"{shown(label)} is not a label's key ({_SYNTAX}; before it may stand a domain and a slash); "

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 MAX_SHOWN = 60  # characters of a value that a message repeats
 _PRIVATE_KEY = re.compile(r"PRIVATE KEY|PuTTY-User-Key-File|BEGIN PGP PRIVATE")
-_HETZNER_TOKEN = re.compile(r"[A-Za-z0-9]{64}")
-# Cloudflare's tokens have 40 characters and more, AWS's secret keys 40; both mix cases and digits. Names and Git
-# commits of that length do not. The body of a public SSH key does too, but always starts with AAAA.
+_LONG_TOKEN = re.compile(r"[A-Za-z0-9]{64}")
+# Other providers' tokens have 40 characters and more, and mix cases and digits. Names and Git commits of that length
+# do not. The body of a public SSH key does too, but always starts with AAAA.
 _TOKEN = re.compile(r"(?!AAAA)(?=.*[A-Z])(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9_+/-]{40,80}=*")
 _BETWEEN_WORDS = re.compile(r"[\s\"'=:,;\[\]{}()<>]+")
 
@@ -21,7 +21,7 @@ def looks_like_secret(raw: str) -> bool:
     if _PRIVATE_KEY.search(raw):
         return True
     return any(
-        _HETZNER_TOKEN.fullmatch(word) or _TOKEN.fullmatch(word)
+        _LONG_TOKEN.fullmatch(word) or _TOKEN.fullmatch(word)
         for text in _texts(_decoded(raw))
         for word in _BETWEEN_WORDS.split(text)
     )

@@ -6,7 +6,7 @@ have their type already (in tests) pass through the same rules. A ValueError is 
 
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, get_args
 
 from pydantic import BeforeValidator, ValidationInfo
@@ -25,19 +25,17 @@ def text(value: object) -> str:
     value = value.strip()
     if not value:
         raise ValueError("is empty; write a value, or remove the line")
-    decoded = _json(value)
-    if isinstance(decoded, (list, dict)):
-        raise ValueError(f"{shown(value)} is {_kind(decoded)}; this setting takes one value, write it alone")
+    found = decoded(value)
+    if isinstance(found, (list, dict)):
+        raise ValueError(f"{shown(value)} is {_kind(found)}; this setting takes one value, write it alone")
     return value
 
 
-def one_of(choices: Any, later: Collection[str] = ()) -> BeforeValidator:
-    """One of the words of the Literal `choices`; those of `later` are planned and say so."""
+def one_of(choices: Any) -> BeforeValidator:
+    """One of the words of the Literal `choices`."""
 
     def check(value: object) -> str:
         word = text(value)
-        if word in later:
-            raise ValueError(f"{word} comes later; until then write {' or '.join(get_args(choices))}")
         if word not in get_args(choices):
             raise ValueError(f"{shown(word)} is not one of {', '.join(get_args(choices))}; write one of these")
         return word
@@ -45,19 +43,20 @@ def one_of(choices: Any, later: Collection[str] = ()) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def shaped(pattern: str, what: str, example: str) -> BeforeValidator:
+def of_shape(value: object, pattern: str, what: str, example: str) -> str:
     """A text of the given shape; whether the cloud knows it, the cloud says at preview or creation."""
+    word = text(value)
+    if re.fullmatch(pattern, word):
+        return word
+    lower = word.lower()
+    raise ValueError(
+        f"{shown(word)} is not {what}; write one such as {lower if re.fullmatch(pattern, lower) else example}"
+    )
 
-    def check(value: object) -> str:
-        word = text(value)
-        if re.fullmatch(pattern, word):
-            return word
-        lower = word.lower()
-        raise ValueError(
-            f"{shown(word)} is not {what}; write one such as {lower if re.fullmatch(pattern, lower) else example}"
-        )
 
-    return BeforeValidator(check)
+def shaped(pattern: str, what: str, example: str) -> BeforeValidator:
+    """A text of the same shape in every cloud."""
+    return BeforeValidator(lambda value: of_shape(value, pattern, what, example))
 
 
 def parsed(parse: Callable[[str], object], *, name_value: bool = False) -> BeforeValidator:
@@ -118,9 +117,9 @@ def _claim(value: object) -> bool:
 
 
 def _list(value: object, info: ValidationInfo) -> object:
-    decoded = _json(value)
-    if isinstance(decoded, (list, tuple)):
-        return tuple(decoded)
+    found = decoded(value)
+    if isinstance(found, (list, tuple)):
+        return tuple(found)
     key = key_of(info)
     raise ValueError(
         f"{shown(value)} is not a list; write `{key}: [first, second]` in the stack file, "
@@ -129,9 +128,9 @@ def _list(value: object, info: ValidationInfo) -> object:
 
 
 def _map(value: object, info: ValidationInfo) -> object:
-    decoded = _json(value)
-    if isinstance(decoded, dict):
-        return decoded
+    found = decoded(value)
+    if isinstance(found, dict):
+        return found
     key = key_of(info)
     raise ValueError(
         f'{shown(value)} is not a map; write lines `name: "value"` below `{key}:` in the stack file, '
@@ -144,7 +143,7 @@ LIST = BeforeValidator(_list)
 MAP = BeforeValidator(_map)
 
 
-def _json(value: object) -> object:
+def decoded(value: object) -> object:
     """What the JSON text `value` stands for; a value that is none stands for itself."""
     if not isinstance(value, str):
         return value

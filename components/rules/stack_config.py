@@ -16,11 +16,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from components.rules.secret_shapes import looks_like_secret, shown
+from components.rules.setting_types import decoded
 
 Model = TypeVar("Model", bound=BaseModel)
 
-# Tokens of providers, and the key that leads the provider away from the vendor's API.
-PROVIDER_TOKENS = {"hcloud:token": "hcloud:endpoint", "cloudflare:apiToken": "cloudflare:baseUrl"}
 _REFUSED = object()  # stands for a value that is refused before the model sees it: no type accepts it
 
 
@@ -46,11 +45,18 @@ class SettingsError(pulumi.RunError):
 
 
 def check(
-    model: type[Model], raw: Mapping[str, str], secret_keys: Collection[str], others: Collection[Mistake] = ()
+    model: type[Model],
+    raw: Mapping[str, str],
+    secret_keys: Collection[str],
+    tokens: Collection[str],
+    others: Collection[Mistake] = (),
 ) -> Model:
-    """The settings in `raw` (key without namespace to text); SettingsError with its mistakes and the `others`."""
+    """The settings in `raw` (key without namespace to text); SettingsError with its mistakes and the `others`.
+
+    `tokens` are the keys that hold secrets, for the way out.
+    """
     known = [str(field.alias) for field in model.model_fields.values()]
-    refused = [*_unknown(raw, known), *_secret(raw, known, secret_keys)]
+    refused = [*_unknown(raw, known, tokens), *_secret(raw, known, secret_keys, tokens)]
     refused_keys = {mistake.key for mistake in refused}
     values = {key: _REFUSED if key in refused_keys else value for key, value in raw.items() if key in known}
     settings, found = _validated(model, values)
@@ -67,14 +73,19 @@ def of_project(project: str, config: Mapping[str, str]) -> dict[str, str]:
     return {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
 
 
-def mistakes_of_others(project: str, config: Mapping[str, str], secret_keys: Collection[str]) -> list[Mistake]:
-    """Keys outside the project's namespace that are misspelt, and tokens of providers that stand in clear."""
+def mistakes_of_others(
+    project: str, config: Mapping[str, str], secret_keys: Collection[str], tokens: Mapping[str, str]
+) -> list[Mistake]:
+    """Keys outside the project's namespace that are misspelt, and tokens of providers that stand in clear.
+
+    `tokens` has for each token's key the one that leads the provider away from the vendor's API.
+    """
     mistakes = []
     for key in config:
         namespace, _, name = key.partition(":")
         if namespace != project and get_close_matches(namespace, [project], cutoff=0.7):
             mistakes.append(Mistake(shown(key), f"has a namespace that nothing reads; write {project}:{shown(name)}"))
-    for key, endpoint in PROVIDER_TOKENS.items():
+    for key, endpoint in tokens.items():
         if key in config and key not in secret_keys and not _on_this_machine(config.get(endpoint, "")):
             mistakes.append(
                 Mistake(
@@ -86,7 +97,7 @@ def mistakes_of_others(project: str, config: Mapping[str, str], secret_keys: Col
     return mistakes
 
 
-def _unknown(raw: Mapping[str, str], known: Collection[str]) -> list[Mistake]:
+def _unknown(raw: Mapping[str, str], known: Collection[str], tokens: Collection[str]) -> list[Mistake]:
     spellings = {_spelling(key): key for key in known}
     mistakes = []
     for key in raw:
@@ -94,9 +105,7 @@ def _unknown(raw: Mapping[str, str], known: Collection[str]) -> list[Mistake]:
             continue
         near = get_close_matches(_spelling(key), spellings, n=1)
         if "token" in key.lower():
-            way_out = (
-                "tokens are no settings: `pulumi config set --secret hcloud:token` and cloudflare:apiToken hold them"
-            )
+            way_out = f"tokens are no settings: {', '.join(tokens)} hold them, set by `pulumi config set --secret KEY`"
         elif near:
             way_out = f"did you mean {spellings[near[0]]}?"
         else:
@@ -107,7 +116,9 @@ def _unknown(raw: Mapping[str, str], known: Collection[str]) -> list[Mistake]:
     return mistakes
 
 
-def _secret(raw: Mapping[str, str], known: Collection[str], secret_keys: Collection[str]) -> list[Mistake]:
+def _secret(
+    raw: Mapping[str, str], known: Collection[str], secret_keys: Collection[str], tokens: Collection[str]
+) -> list[Mistake]:
     mistakes = []
     for key in (key for key in raw if key in known):
         if looks_like_secret(raw[key]):
@@ -117,7 +128,7 @@ def _secret(raw: Mapping[str, str], known: Collection[str], secret_keys: Collect
                     key,
                     f"holds what looks like a private key or a token, {where} hold no secrets. Remove it, and "
                     "if it was ever saved in clear, revoke it and make a new one. A public key's file ends in .pub; "
-                    "tokens are set with `pulumi config set --secret hcloud:token` and cloudflare:apiToken",
+                    f"tokens are set with `pulumi config set --secret KEY`: {', '.join(tokens)}",
                 )
             )
         elif key in secret_keys:
@@ -155,7 +166,14 @@ def _spelling(key: str) -> str:
 
 
 def _on_this_machine(endpoint: str) -> bool:
-    host = urlsplit(endpoint).hostname or ""
+    """Whether `endpoint` (an address, or JSON of addresses) leads to this machine alone."""
+    found = decoded(endpoint)
+    entries = found if isinstance(found, list) else [found]
+    addresses = [each for entry in entries for each in (entry.values() if isinstance(entry, dict) else [entry])]
+    return bool(addresses) and all(_loopback(urlsplit(str(address)).hostname or "") for address in addresses)
+
+
+def _loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

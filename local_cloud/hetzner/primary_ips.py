@@ -27,13 +27,7 @@ def view(address: Doc) -> Doc:
 
 def create(call: Call, kind: Literal["ipv4", "ipv6"], server: Doc) -> Doc:
     """A new address for a new server. Numbers go round: a replacement gets another address than its forerunner."""
-    for _ in range(IPV4_ROOM):
-        number = call.store.next(f"primary_{kind}")
-        text = _ipv4(number) if kind == "ipv4" else str(ipaddress.IPv6Network((int(FIRST_IPV6) + (number << 64), 64)))
-        if kind == "ipv6" or not call.store.named("address", "", text):
-            break
-    else:
-        raise limit("no public IPv4 address is left", "primary_ip_limit")
+    text = free_ipv4(call.store) if kind == "ipv4" else _next_ipv6(call.store)
     doc = {
         "name": f"primary_ip-{kind}-{server['id']}",
         "labels": {},
@@ -53,8 +47,17 @@ def create(call: Call, kind: Literal["ipv4", "ipv6"], server: Doc) -> Doc:
     return address
 
 
-def _ipv4(number: int) -> str:
-    return str(FIRST_IPV4 + 1 + (number - 1) % IPV4_ROOM)
+def free_ipv4(store: Store) -> str:
+    """The next public IPv4 address that nobody has; also for the other cloud's machines."""
+    for _ in range(IPV4_ROOM):
+        text = str(FIRST_IPV4 + 1 + (store.next("primary_ipv4") - 1) % IPV4_ROOM)
+        if not store.named("address", "", text):
+            return text
+    raise limit("no public IPv4 address is left", "primary_ip_limit")
+
+
+def _next_ipv6(store: Store) -> str:
+    return str(ipaddress.IPv6Network((int(FIRST_IPV6) + (store.next("primary_ipv6") << 64), 64)))
 
 
 def set_first_address(folder: Path, first: str) -> None:

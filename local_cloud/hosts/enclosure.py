@@ -39,7 +39,9 @@ def unavailable() -> str | None:
     return f"namespaces are not allowed here: {probe.stderr.strip()}" if probe.returncode else None
 
 
-def run(folder: Path, listener: socket.socket, lock: int, action_seconds: float, calls_per_hour: int) -> None:
+def run(
+    folder: Path, listener: socket.socket, lock: int, action_seconds: float, calls_per_hour: int, aws: bool
+) -> None:
     """Serve inside, until it ends; SIGTERM and SIGINT end it in order. Writes `pid` into the folder.
 
     The inner process notices by the end of a pipe that it is to end, so also that this process was killed. Both hold
@@ -52,7 +54,7 @@ def run(folder: Path, listener: socket.socket, lock: int, action_seconds: float,
         os.open("/proc", os.O_DIRECTORY),
         leash,
     )
-    values = (folder, *kept, action_seconds, calls_per_hour)
+    values = (folder, *kept, action_seconds, calls_per_hour, int(aws))
     command = [*UNSHARE, sys.executable, "-m", "local_cloud.hosts.enclosure", *map(str, values)]
     _allow_many_hosts()
     inner = subprocess.Popen(command, pass_fds=(*kept, lock))
@@ -97,6 +99,7 @@ def main() -> None:
         parser.add_argument(name, type=int)
     parser.add_argument("action_seconds", type=float)
     parser.add_argument("calls_per_hour", type=int)
+    parser.add_argument("aws", type=int)
     options = parser.parse_args()
     # Outside it has another number than here.
     pid = int(os.readlink("self", dir_fd=options.processes))
@@ -104,7 +107,7 @@ def main() -> None:
     _prepare_mounts()
     listener = socket.socket(fileno=options.listener)
     enclosed = Enclosed(options.network, options.leash, pid)
-    serve_inside(options.folder, listener, enclosed, options.action_seconds, options.calls_per_hour)
+    serve_inside(options.folder, listener, enclosed, options.action_seconds, options.calls_per_hour, bool(options.aws))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ OTHER_COMMANDS = (
     "status; id",
     "status $(id)",
     "status\nid",
-    "ready bridge-1 10.80.2.2 1 1 && id",
+    "ready bridge-1 10.80.32.2 1 1 && id",
     "drain bridge-1 8.8.8.8 1 0 1",
-    "drain bridge-1 10.80.2.2 ../1 0 1",
+    "drain bridge-1 10.80.32.2 ../1 0 1",
     "scp -t /tmp",
     "/usr/lib/openssh/sftp-server",
 )

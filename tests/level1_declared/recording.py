@@ -31,6 +31,13 @@ MINIMAL: Mapping[str, Any] = {
     "email": "ops@example.org",
     "adminCidrs": ["198.51.100.0/24"],
 }
+OF_CLOUD: Mapping[str, Mapping[str, Any]] = {
+    "hetzner": {},
+    "aws": {"cloud": "aws", "locations": ["eu-central-1a"], "aws:region": "eu-central-1"},
+}
+"""What each cloud needs in addition."""
+SERVER = {"hetzner": "Server", "aws": "Instance"}
+USER_DATA = {"Server": "userData", "Instance": "userDataBase64"}
 
 logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
@@ -52,6 +59,8 @@ class Resource:
 class Declared:
     resources: list[Resource] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    """What the providers' functions were asked."""
 
     def all(self, kind: str) -> list[Resource]:
         """Resources whose type ends with `kind`, by name as a person sorts them (bridge-2 before bridge-10)."""
@@ -62,9 +71,19 @@ class Declared:
         (found,) = [resource for resource in self.all(kind) if resource.name == name]
         return found
 
-    def user_data(self, server: str) -> str:
+    def servers(self) -> list[Resource]:
+        """Those of either cloud."""
+        return [server for kind in SERVER.values() for server in self.all(kind)]
+
+    def server(self, name: str) -> Resource:
+        (found,) = [server for server in self.servers() if server.name == name]
+        return found
+
+    def user_data(self, name: str) -> str:
         """What the server reads, as plain text."""
-        return gzip.decompress(base64.b64decode(self.one("Server", server).inputs["userData"])).decode()
+        server = self.server(name)
+        packed = server.inputs[USER_DATA[server.kind.split(":")[-1]]]
+        return gzip.decompress(base64.b64decode(packed)).decode()
 
     def outline(self) -> str:
         """The tree of components and resources, one line each."""
@@ -83,19 +102,23 @@ class Declared:
 def declare(
     config: Mapping[str, Any] | None = None,
     *,
+    cloud: str = "hetzner",
     secrets: Iterable[str] = (),
     preview: bool = False,
     before: Mapping[str, Any] | None = None,
     drawn: str = "",
+    provider: Provider | None = None,
 ) -> Declared:
     """Run the program with MINIMAL plus `config`; values travel as the CLI sends them (lists and maps as JSON).
 
+    Keys have no namespace, but for those of a provider.
+
     `before` are the outputs that the stack had. What providers make depends on the resource's name alone; another
-    `drawn` stands for other passwords.
+    `drawn` stands for other passwords. Another `provider` makes what is declared in its own way.
     """
-    raw = {key: value for key, value in {**MINIMAL, **(config or {})}.items() if value is not None}
-    wire = {f"jitsi-fleet:{key}": _text(value) for key, value in raw.items()}
-    monitor = _Monitor(Provider(before or {}, drawn))
+    raw = {key: value for key, value in {**MINIMAL, **OF_CLOUD[cloud], **(config or {})}.items() if value is not None}
+    wire = {key if ":" in key else f"jitsi-fleet:{key}": _text(value) for key, value in raw.items()}
+    monitor = _Monitor(provider or Provider(before or {}, drawn))
     asyncio.run(_run(monitor, wire, [f"jitsi-fleet:{key}" for key in secrets], preview))
     return monitor.declared
 
@@ -124,7 +147,7 @@ def _program() -> None:
 class _Monitor(mocks.MockMonitor):
     def __init__(self, provider: Provider) -> None:
         super().__init__(provider)
-        self.declared = Declared()
+        self.declared = Declared(calls=provider.calls)
         self._urns: set[str] = set()
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:

@@ -19,6 +19,7 @@ VALID = {
     "email": "operations@example.org",
     "adminCidrs": '["203.0.113.0/24"]',
 }
+AT_AWS = {"cloud": "aws", "locations": '["eu-central-1a"]'}
 VERSIONS = {
     "jitsi-videobridge2": "2.3-307-g4bb0aead1-1",
     "jicofo": "1.0-1189-1",
@@ -71,6 +72,11 @@ def raw(changes: dict[str, object]) -> dict[str, str]:
 def public_key(comment: str = "") -> str:
     key = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
     return f"{key.decode()} {comment}".strip()
+
+
+def refusal_at_aws(**changes: object) -> str:
+    """The same, of a stack at AWS."""
+    return refusal(**AT_AWS, **changes) if "locations" not in changes else refusal(cloud="aws", **changes)
 
 
 def stack(**others: str) -> dict[str, str]:

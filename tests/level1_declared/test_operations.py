@@ -60,7 +60,7 @@ def test_a_drain_runs_at_a_deletion_only_and_a_gate_at_a_creation_only() -> None
 
 def test_the_texts_are_the_ones_that_the_node_understands() -> None:
     bridge = declared().one("Server", "bridge-2")
-    identity = f"10.80.2.2 {_id(bridge)}"
+    identity = f"10.80.32.2 {_id(bridge)}"
     texts = [drains()[1].inputs["delete"], gates()[1].inputs["create"]]
     assert texts == [f"drain bridge-2 {identity} 30 7", f"ready bridge-2 {identity} 900"]
     understand = understood()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.level1_declared.recording import declare
+from tests.level1_declared.recording import OF_CLOUD, declare
 
 OUTLINES = Path(__file__).parent / "outlines"
 REVIEWED: dict[str, dict[str, Any]] = {
@@ -15,36 +15,52 @@ REVIEWED: dict[str, dict[str, Any]] = {
     "12-bridges-2-locations": {"bridges": 12, "locations": ["fsn1", "hel1"]},
     "2-bridges-without-dns": {"bridges": 2, "dns": "none", "zoneId": None},
     "1-bridge-without-drains": {"bridges": 1, "drain": False},
+    "aws-2-bridges": {"bridges": 2},
+    "aws-12-bridges-2-zones": {"bridges": 12, "locations": ["eu-central-1a", "eu-central-1b"]},
+    "aws-1-bridge-in-a-given-vpc": {"bridges": 1, "vpc": "vpc-0123456789abcdef0", "internetGateway": "igw-01234567"},
 }
+PLACES = {"hetzner": ["fsn1", "hel1"], "aws": ["eu-central-1a", "eu-central-1c"]}
+
+both = pytest.mark.parametrize("cloud", OF_CLOUD)
 
 
 @pytest.mark.parametrize("size", REVIEWED)
 def test_the_tree_of_resources_is_the_reviewed_one(size: str) -> None:
     """After a wanted change: print `declare(REVIEWED[size]).outline()` into the file and review the diff."""
-    assert declare(REVIEWED[size]).outline() == (OUTLINES / f"{size}.txt").read_text()
+    cloud = "aws" if size.startswith("aws") else "hetzner"
+    assert declare(REVIEWED[size], cloud=cloud).outline() == (OUTLINES / f"{size}.txt").read_text()
 
 
-def test_more_bridges_leave_every_other_resource_as_it_is() -> None:
-    small, large = declare({"bridges": 2}), declare({"bridges": 8})
+@both
+def test_more_bridges_leave_every_other_resource_as_it_is(cloud: str) -> None:
+    small, large = declare({"bridges": 2}, cloud=cloud), declare({"bridges": 8}, cloud=cloud)
     before = {resource.urn: resource.inputs for resource in small.resources if "ComponentResource" not in resource.kind}
     after = {resource.urn: resource.inputs for resource in large.resources}
     pool = next(urn for urn in before if urn.endswith("BridgePool::bridges"))
     assert {urn for urn in before if urn != pool and before[urn] != after[urn]} == set()
 
 
-def test_bridge_3_stays_where_it_is_when_bridge_9_comes() -> None:
-    config = {"locations": ["fsn1", "hel1"]}
-    few, many = declare({**config, "bridges": 3}), declare({**config, "bridges": 9})
-    assert few.one("Server", "bridge-3").inputs["location"] == many.one("Server", "bridge-3").inputs["location"]
+@both
+def test_bridge_3_stays_where_it_is_when_bridge_9_comes(cloud: str) -> None:
+    config = {"locations": PLACES[cloud]}
+    few, many = (declare({**config, "bridges": number}, cloud=cloud) for number in (3, 9))
+    assert few.outputs["bridges"][2]["location"] == many.outputs["bridges"][2]["location"]
+    assert few.outputs["bridges"][2]["placementGroup"] == many.outputs["bridges"][2]["placementGroup"]
 
 
-def test_bridges_take_turns_over_the_locations() -> None:
-    declared = declare({"bridges": 4, "locations": ["fsn1", "hel1"]})
-    bridges = [server for server in declared.all("Server") if server.name.startswith("bridge")]
-    assert [bridge.inputs["location"] for bridge in bridges] == ["fsn1", "hel1", "fsn1", "hel1"]
+@both
+def test_bridges_take_turns_over_the_locations(cloud: str) -> None:
+    declared = declare({"bridges": 4, "locations": PLACES[cloud]}, cloud=cloud)
+    assert [bridge["location"] for bridge in declared.outputs["bridges"]] == PLACES[cloud] * 2
 
 
-def test_a_placement_group_is_planned_half_full_so_that_replacements_fit() -> None:
-    declared = declare({"bridges": 12})
+@pytest.mark.parametrize(
+    ("cloud", "place", "holds", "planned"), [("hetzner", "fsn1", 10, 5), ("aws", "eu-central-1a", 7, 3)]
+)
+def test_a_placement_group_is_planned_half_full_so_that_replacements_fit(
+    cloud: str, place: str, holds: int, planned: int
+) -> None:
+    declared = declare({"bridges": 12}, cloud=cloud)
     groups = [resource.name for resource in declared.all("PlacementGroup") if resource.name.startswith("bridge")]
-    assert groups == ["bridge-fsn1-1", "bridge-fsn1-2", "bridge-fsn1-3"]
+    assert groups == [f"bridge-{place}-{number + 1}" for number in range(-(-12 // planned))]
+    assert 2 * planned <= holds

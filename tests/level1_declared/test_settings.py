@@ -8,7 +8,7 @@ import pytest
 from pulumi.runtime.config import CONFIG
 
 from components import settings
-from tests.level1_declared.stack_files import VERSIONS, public_key, raw_config, read, stack
+from tests.level1_declared.stack_files import AT_AWS, VERSIONS, public_key, raw_config, read, stack
 
 
 def test_five_keys_are_enough_and_the_rest_has_defaults() -> None:
@@ -25,6 +25,8 @@ def test_five_keys_are_enough_and_the_rest_has_defaults() -> None:
         "locations": ("fsn1",),
         "networkZone": "eu-central",
         "network": IPv4Network("10.80.0.0/16"),
+        "vpc": "",
+        "internetGateway": "",
         "adminCidrs": ("203.0.113.0/24",),
         "adminKeys": (),
         "tls": "letsencrypt",
@@ -56,10 +58,38 @@ def test_every_setting_can_be_set() -> None:
     assert (config.generation, config.protect, config.labels) == (3, True, {"team": "video", "a.org/x": ""})
 
 
+def test_at_aws_zones_have_no_default_and_the_rest_has_that_of_the_cloud() -> None:
+    config = read(**AT_AWS)
+    assert (config.cloud, config.bridge_type, config.signaling_type) == ("aws", "c7i.xlarge", "c7i.2xlarge")
+    assert (config.locations, config.network_zone, config.image) == (("eu-central-1a",), "", "debian-12")
+
+
+def test_at_aws_every_setting_of_its_own_can_be_set() -> None:
+    config = read(
+        cloud="aws", bridgeType="c7gn.2xlarge", signalingType="m7i-flex.large", image="ami-0123456789abcdef0",
+        locations=["us-gov-west-1a", "us-gov-west-1c"], vpc="vpc-0123456789abcdef0", internetGateway="igw-01234567",
+        labels={"a.org/x": "y"}, network="172.31.0.0/16",
+    )  # fmt: skip
+    assert (config.bridge_type, config.signaling_type) == ("c7gn.2xlarge", "m7i-flex.large")
+    assert (config.vpc, config.internet_gateway) == ("vpc-0123456789abcdef0", "igw-01234567")
+    assert config.locations == ("us-gov-west-1a", "us-gov-west-1c")
+
+
+def test_hosts_are_near_each_other_within_a_location_or_within_a_region_of_aws() -> None:
+    """jicofo keeps a call in one region: zones of one region are no reason to spread it over bridges."""
+    assert read().terms.region("fsn1") == "fsn1"
+    assert read(**AT_AWS).terms.region("eu-central-1a") == "eu-central-1"
+
+
+def test_a_stack_at_aws_is_read_with_its_region() -> None:
+    config = stack(**{f"jitsi-fleet:{key}": value for key, value in AT_AWS.items()}, **{"aws:region": "eu-central-1"})
+    assert settings.read("jitsi-fleet", config, set()).cloud == "aws"
+
+
 def test_derived_values_follow_the_settings() -> None:
     config = read(domain="Meet.Example.org", network="10.9.0.0/16")
     assert config.url == "https://meet.example.org"
-    assert (str(config.plan.signaling), str(config.plan.bridges)) == ("10.9.1.0/24", "10.9.2.0/24")
+    assert (str(config.plan.signaling), str(config.plan.bridges)) == ("10.9.16.0/20", "10.9.32.0/20")
 
 
 def test_settings_cannot_be_changed_after_they_were_checked() -> None:

@@ -57,17 +57,46 @@ def stack_files(draw: st.DrawFn) -> dict[str, object]:
     dns, tls = draw(st.sampled_from(["cloudflare", "none"])), draw(st.sampled_from(["letsencrypt", "cluster"]))
     required |= {"dns": dns, "zoneId": draw(HEX)} if dns == "cloudflare" or draw(st.booleans()) else {"dns": dns}
     required |= {"tls": tls, "email": "a.b+c@example.org"} if tls == "letsencrypt" else {"tls": tls}
-    private = st.integers(0, 255).map(lambda i: f"10.{i}.0.0/16")
-    optional = st.fixed_dictionaries(
+    if draw(st.booleans()):
+        return required | draw(of_aws()) | draw(of_both())
+    return required | draw(of_hetzner()) | draw(of_both())
+
+
+def of_hetzner() -> st.SearchStrategy[dict[str, object]]:
+    return st.fixed_dictionaries(
         {},
         optional={
             "cloud": st.just("hetzner"),
-            "bridges": st.integers(1, 85),
             "bridgeType": SERVER_TYPES,
             "signalingType": SERVER_TYPES,
             "image": st.sampled_from(["debian-12", "debian-13", "67794396"]),
             "locations": st.lists(st.from_regex(r"[a-z]{3}[0-9]?", fullmatch=True), min_size=1, unique=True),
             "networkZone": st.sampled_from(["eu-central", "us-east", "ap-southeast"]),
+        },
+    )
+
+
+def of_aws() -> st.SearchStrategy[dict[str, object]]:
+    zone = st.from_regex(r"(eu|us|ap)-(central|south|northeast)-[1-9][a-f]", fullmatch=True)
+    types = st.sampled_from(["c7i.xlarge", "m7i-flex.2xlarge", "c7gn.metal", "t4g.micro", "u-6tb1.112xlarge"])
+    network = st.sampled_from([{}, {"vpc": "vpc-01234567", "internetGateway": "igw-0123456789abcdef0"}])
+    own = st.fixed_dictionaries(
+        {"cloud": st.just("aws"), "locations": st.lists(zone, min_size=1, unique=True)},
+        optional={
+            "bridgeType": types,
+            "signalingType": types,
+            "image": st.sampled_from(["debian-12", "debian-13", "ami-0123456789abcdef0"]),
+        },
+    )
+    return st.tuples(own, network).map(lambda both: {**both[0], **both[1]})
+
+
+def of_both() -> st.SearchStrategy[dict[str, object]]:
+    private = st.integers(0, 255).map(lambda i: f"10.{i}.0.0/16")
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "bridges": st.integers(1, 85),
             "network": private | st.just("192.168.0.0/16") | st.just("172.16.0.0/16"),
             "adminKeys": st.lists(st.sampled_from(PUBLIC_KEYS), unique=True),
             "jitsiVersions": st.sampled_from([{}, VERSIONS]),
@@ -79,13 +108,12 @@ def stack_files(draw: st.DrawFn) -> dict[str, object]:
             "protect": st.booleans(),
             "labels": st.dictionaries(
                 st.from_regex(r"([a-z]+\.org/)?[A-Za-z]([A-Za-z0-9._-]{0,20}[A-Za-z0-9])?", fullmatch=True).filter(
-                    lambda key: key not in ("cluster", "role")
+                    lambda key: key not in ("cluster", "role", "Name") and not key.lower().startswith("aws")
                 ),
                 st.text(WORD, max_size=39),
             ),
         },
     )
-    return required | draw(optional)
 
 
 @given(stack_files())
@@ -124,8 +152,9 @@ def accepted_or_refused_by(key: str, text: str) -> None:
         error = refusal
     else:
         return
-    # The zone is above the domain: a valid zone that does not hold the domain is the domain's mistake.
-    assert {mistake.key.split("[")[0] for mistake in error.mistakes} <= ({key, "domain"} if key == "zone" else {key})
+    # What stands above may make what stands below it wrong: a valid zone that does not hold the domain, ...
+    below = {"zone": {"domain"}, "cloud": {"locations"}, "vpc": {"internetGateway"}}
+    assert {mistake.key.split("[")[0] for mistake in error.mistakes} <= {key} | below.get(key, set())
     assert all(mistake.text for mistake in error.mistakes)
     assert str(error).replace("\n", "").isprintable()
 

@@ -4,11 +4,12 @@ import pytest
 
 from components import settings
 from components.rules.stack_config import SettingsError
-from tests.level1_declared.stack_files import VERSIONS, public_key, read, refusal, stack
+from tests.level1_declared.stack_files import VERSIONS, public_key, read, refusal, refusal_at_aws, stack
 
 MISTAKES: list[tuple[str, object, str]] = [
-    ("cloud", "aws", "aws comes later; until then write hetzner"),
-    ("cloud", "gcp", "gcp is not one of hetzner"),
+    ("cloud", "gcp", "gcp is not one of hetzner, aws"),
+    ("vpc", "vpc-0123456789abcdef0", "is of another cloud: the cluster's network is always its own here"),
+    ("internetGateway", "igw-01234567", "is of another cloud"),
     ("dns", "route53", "not one of cloudflare, none"),
     ("dns", "Cloudflare", "not one of cloudflare, none"),
     ("tls", "none", "not one of letsencrypt, cluster"),
@@ -65,7 +66,11 @@ MISTAKES: list[tuple[str, object, str]] = [
     ("adminCidrs[0]", [7], "7 is a number, not text"),
     ("adminCidrs", ["203.0.113.0/24", "203.0.113.0/24"], "203.0.113.0/24 is listed twice"),
     ("adminCidrs", ["203.0.113.9", "203.0.113.0/24"], "203.0.113.9/32 is already within 203.0.113.0/24"),
-    ("adminCidrs", [f"10.0.{i}.0/24" for i in range(101)], "has 101 ranges; a firewall rule takes 100"),
+    (
+        "adminCidrs",
+        [f"10.0.{i}.0/24" for i in range(101)],
+        "has 101 ranges; a firewall of Hetzner Cloud takes 100, join",
+    ),
     ("adminKeys", "ssh-ed25519 AAAA", "is not a list"),
     ("adminKeys[0]", ["ssh-ed25519"], "has a damaged key after ssh-ed25519"),
     ("adminKeys[0]", ["ssh-dss AAAA"], "does not start with a key type"),
@@ -119,6 +124,66 @@ MISTAKES: list[tuple[str, object, str]] = [
 ]
 
 
+AT_AWS: list[tuple[str, object, str]] = [
+    ("bridgeType", "ccx13", "ccx13 is not an instance type; write one such as c7i.xlarge"),
+    ("signalingType", "C7I.2xlarge", "write one such as c7i.2xlarge"),
+    ("image", "debian-11", "debian-11 is not debian-12, debian-13 or an AMI's id; write one such as debian-12"),
+    ("image", "67794396", "is not debian-12, debian-13 or an AMI's id"),
+    ("locations", ..., "is missing; zones differ from account to account. Write a list such as [eu-central-1a"),
+    ("locations", [], "is an empty list"),
+    ("locations[0]", ["fsn1"], "fsn1 is not an availability zone (a region and its letter); write one such as eu-cen"),
+    ("locations[1]", ["eu-central-1a", "eu-central-1"], "eu-central-1 is not an availability zone"),
+    ("locations[0]", ["us-west-2-lax-1a"], "is not an availability zone"),
+    ("networkZone", "eu-central", "is of another cloud: zones and their network lie in aws:region here. Remove the"),
+    ("vpc", "my-network", "is not a VPC's id; write one such as vpc-0123456789abcdef0"),
+    ("internetGateway", "igw-01234567", "igw-01234567 requires vpc, otherwise"),
+    ("adminCidrs", [f"198.51.{i}.0/24" for i in range(51)], "has 51 ranges; a firewall of AWS takes 50, join"),
+    ("labels[Name]", {"Name": "x"}, "Name is a tag of the program"),
+    ("labels[aws-x]", {"aws-x": "x"}, "begins as the tags that AWS keeps for itself"),
+    (f"labels[{'a' * 59}…]", {"a" * 90 + ".org/" + "b" * 50: "x"}, "has 145 characters; AWS takes 128"),
+]
+
+
+@pytest.mark.parametrize(("place", "value", "rule"), AT_AWS, ids=lambda part: str(part)[:30])
+def test_a_mistake_at_aws_is_reported_by_the_rules_of_that_cloud(place: str, value: object, rule: str) -> None:
+    line = refusal_at_aws(**{place.split("[")[0]: value})
+    assert line.startswith(f"{place}: ")
+    assert rule in line
+    assert len(line) < 420
+
+
+def test_a_given_network_requires_its_gateway() -> None:
+    line = refusal_at_aws(vpc="vpc-0123456789abcdef0")
+    assert line.startswith("internetGateway: is missing; vpc=vpc-0123456789abcdef0 requires internetGateway, otherwise")
+
+
+def test_a_zone_outside_the_stack_s_region_is_refused() -> None:
+    config = stack(
+        **{"jitsi-fleet:cloud": "aws", "jitsi-fleet:locations": '["eu-central-1a","us-east-1a"]'},
+        **{"aws:region": "eu-central-1"},
+    )
+    with pytest.raises(SettingsError) as caught:
+        settings.read("jitsi-fleet", config, set())
+    (mistake,) = caught.value.mistakes
+    assert str(mistake).startswith("locations[1]: us-east-1a is not in eu-central-1, the region of this stack")
+    assert "Write zones such as eu-central-1a" in mistake.text
+
+
+def test_a_stack_at_aws_without_a_region_is_refused_with_the_one_that_its_zones_name() -> None:
+    """Otherwise two shells with another AWS_REGION would build two clusters out of one stack."""
+    config = stack(**{"jitsi-fleet:cloud": "aws", "jitsi-fleet:locations": '["us-east-1b"]'})
+    with pytest.raises(SettingsError) as caught:
+        settings.read("jitsi-fleet", config, set())
+    assert [str(each) for each in caught.value.mistakes] == [
+        "aws:region: is missing; the stack must say where it is, otherwise the shell that runs it would. Write it with "
+        "`pulumi config set aws:region us-east-1`"
+    ]
+
+
+def test_an_unknown_cloud_is_one_mistake_and_what_depends_on_it_is_not_judged() -> None:
+    assert refusal(cloud="azure", locations=["westeurope"], bridgeType="Standard_D4s").startswith("cloud: azure is not")
+
+
 @pytest.mark.parametrize(("place", "value", "rule"), MISTAKES, ids=lambda part: str(part)[:30])
 def test_a_mistake_is_reported_by_key_with_its_rule_and_the_way_out(place: str, value: object, rule: str) -> None:
     line = refusal(**{place.split("[")[0]: value})
@@ -145,7 +210,7 @@ def test_an_unknown_key_like_none_points_to_the_example() -> None:
 
 def test_all_mistakes_are_reported_at_once_in_the_order_of_the_example() -> None:
     with pytest.raises(SettingsError) as caught:
-        read(cloud="aws", bridges=0, domain="x.example.com", adminCidrs=..., email="x", labels={"a b": "c d"}, quux="1")
+        read(cloud="gcp", bridges=0, domain="x.example.com", adminCidrs=..., email="x", labels={"a b": "c d"}, quux="1")
     error = caught.value
     places = [mistake.key for mistake in error.mistakes]
     assert places == ["cloud", "domain", "bridges", "adminCidrs", "email", "labels[a b]", "labels[a b]", "quux"]

@@ -65,6 +65,20 @@ def test_a_public_key_a_commit_and_a_long_name_are_no_secrets() -> None:
     assert len(config.admin_keys) == 1
 
 
+def test_keys_of_aws_in_clear_are_refused_unless_every_endpoint_is_on_this_machine() -> None:
+    for key in ("aws:secretKey", "aws:token"):
+        secret = token(40)
+        remote = '[{"ec2":"http://127.0.0.1:5000","sts":"https://sts.example.org"}]'
+        for more in ({}, {"aws:endpoints": remote}, {"aws:endpoints": "[]"}):
+            with pytest.raises(SettingsError) as caught:
+                settings.read("jitsi-fleet", stack(**{key: secret}, **more), set())
+            assert f"`pulumi config set --secret {key}`" in str(caught.value)
+            assert secret not in str(caught.value)
+        local = '[{"ec2":"http://127.0.0.1:5000","sts":"http://localhost:5000"}]'
+        settings.read("jitsi-fleet", stack(**{key: secret, "aws:endpoints": local}), set())
+        settings.read("jitsi-fleet", stack(**{key: secret}), {key})
+
+
 @pytest.mark.parametrize("key", ["hcloud:token", "cloudflare:apiToken"])
 def test_a_providers_token_in_clear_is_refused_unless_its_api_is_on_this_machine(key: str) -> None:
     endpoint = {"hcloud:token": "hcloud:endpoint", "cloudflare:apiToken": "cloudflare:baseUrl"}[key]

@@ -21,6 +21,9 @@ from tests.level2_checked.conftest import Host
 from tests.level2_checked.rendered import CASES, case, landed
 
 HostOf = Callable[[Role, str], Host]
+PRIVATE = "10.80.32.5"
+DHCPV6 = ("udp", 546)
+"""At EC2 an IPv6 address is leased for minutes. The lease's answers are no answers to the kernel's eyes."""
 DATA = Path(__file__).parent / "data"
 SIGNALING = [name for role, name in CASES if role == "signaling"]
 BRIDGE = [name for role, name in CASES if role == "bridge"]
@@ -83,7 +86,9 @@ def test_the_firewall_opens_the_doors_and_nothing_else(host: HostOf, role: Role)
         for match in (part["match"] for part in rule if "match" in part)
         if match["left"].get("payload", {}).get("field") == "dport"
     }
-    assert opened == {(door.protocol, door.port) for door in doors_of(role)}
+    assert opened == {(door.protocol, door.port) for door in doors_of(role)} | {DHCPV6}
+    (leases,) = [rule for rule in rules if "546" in json.dumps(rule)]
+    assert '"addr": "fe80::", "len": 10' in json.dumps(leases), "from this machine's own link alone"
     unconditional = [rule for rule in rules if not any("match" in part for part in rule)]
     assert not unconditional, "a rule without a condition opens everything"
 
@@ -171,7 +176,7 @@ def test_both_hocon_readers_take_jvb_conf_with_the_host_s_own_part(host: HostOf,
     assert connection["password"] == node.values.jvb_password
     assert connection["hostname"] == f"shard-1.internal.{node.values.domain}"
     assert connection["muc_nickname"] == config["videobridge.relay.relay-id"] == "bridge-42"
-    assert config["ice4j.harvest.blocked-addresses"] == ["10.80.2.5"]
+    assert config["ice4j.harvest.blocked-addresses"] == [PRIVATE]
     assert config.get("ice4j.harvest.mapping.static-mappings", None) is None
     del config["videobridge"]["apis"]["xmpp-client"]["configs"]
     # Without a default, so absent from the list; mandatory once the relay is on.
@@ -190,6 +195,23 @@ def test_a_bridge_behind_one_to_one_nat_maps_its_address(host: HostOf) -> None:
     text = host_conf(host("bridge", "plain"), inside="10.90.0.7", outside="203.0.113.9")
     (mapping,) = ConfigFactory.parse_string(text)["ice4j.harvest.mapping.static-mappings"]
     assert (mapping["local-address"], mapping["public-address"]) == ("10.90.0.7", "203.0.113.9")
+
+
+def test_a_bridge_with_its_private_address_alone_maps_that_one_and_does_not_block_it(host: HostOf) -> None:
+    """At EC2. Blocked, it would have no address at all: healthy for ten seconds, then out of every call."""
+    text = host_conf(host("bridge", "plain"), inside=PRIVATE, outside="203.0.113.9", service=EC2)
+    config = ConfigFactory.parse_string(text)
+    (mapping,) = config["ice4j.harvest.mapping.static-mappings"]
+    assert (mapping["local-address"], mapping["public-address"]) == (PRIVATE, "203.0.113.9")
+    assert config.get("ice4j.harvest.blocked-addresses", None) is None
+
+
+@pytest.mark.parametrize("outside", ["", "<html>", "203.0.113.9.example.org"])
+def test_a_bridge_that_does_not_learn_its_public_address_says_so_and_tries_again(host: HostOf, outside: str) -> None:
+    """Its private one alone would bring it into calls without sound; its service starts the script again."""
+    done = run_host_conf(host("bridge", "plain"), inside=PRIVATE, outside=outside, service=EC2)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "does not say which address the world sees" in done.stderr
 
 
 def test_a_bridge_without_a_metadata_service_is_its_own_public_address(host: HostOf) -> None:
@@ -230,18 +252,37 @@ def link(node: Host, path: str, target: str) -> None:
     place.symlink_to(target)
 
 
-def host_conf(node: Host, *, inside: str, outside: str) -> str:
+HETZNER = """
+case "$*" in
+  */hetzner/v1/metadata/public-ipv4) echo "OUTSIDE" ;;
+  *) exit 22 ;;
+esac
+"""
+EC2 = """
+case "$*" in
+  *"--request PUT"*"X-aws-ec2-metadata-token-ttl-seconds: "*/latest/api/token) echo the-token ;;
+  *"X-aws-ec2-metadata-token: the-token"*/latest/meta-data/public-ipv4) echo "OUTSIDE" ;;
+  *) exit 22 ;;
+esac
+"""
+
+
+def host_conf(node: Host, *, inside: str, outside: str, service: str = HETZNER) -> str:
     """What the bridge's own script prints on a host with these addresses; what it asks is stood in for."""
+    done = run_host_conf(node, inside=inside, outside=outside, service=service)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def run_host_conf(node: Host, *, inside: str, outside: str, service: str) -> subprocess.CompletedProcess[str]:
+    """`outside` is what the metadata service answers, if anything."""
     for program, answer in {
         "ip": f"echo '192.0.2.1 via 192.0.2.254 dev eth0 src {inside} uid 0'",
-        "curl": f"echo '{outside}'" if outside else "exit 7",
+        "curl": service.replace("OUTSIDE", outside) if outside else "exit 7",
     }.items():
         node.write(f"/opt/stand-ins/{program}", f"#!/bin/sh\n{answer}\n", "0755")
     node.write("/var/lib/cloud/data/instance-id", "42\n", "0644")
-    script = "PATH=/opt/stand-ins:$PATH exec /usr/local/lib/jitsi-fleet/host-conf 10.80.2.5"
-    done = node.run("/bin/bash", "-c", script)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return node.run("/bin/bash", "-c", f"PATH=/opt/stand-ins:$PATH exec /usr/local/lib/jitsi-fleet/host-conf {PRIVATE}")
 
 
 def unknown_keys(config: ConfigTree, program: str) -> set[str]:

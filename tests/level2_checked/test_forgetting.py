@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from components.doors import Role
 from tests.level2_checked.conftest import Host
 
@@ -9,12 +11,14 @@ REMEMBER = """
 import os
 from cloudinit.helpers import Paths
 from cloudinit.sources import pkl_store
-from cloudinit.sources.DataSourceHetzner import DataSourceHetzner
+from cloudinit.sources.DataSource%(cloud)s import DataSource%(cloud)s
 
-os.makedirs("/var/lib/cloud/instance")
-source = DataSourceHetzner({}, None, Paths({}))
+os.makedirs("/var/lib/cloud/instance", exist_ok=True)
+source = DataSource%(cloud)s({}, None, Paths({}))
 source.userdata_raw = source.userdata = "a-secret"
 source.metadata = {"instance-id": "42"}
+if "%(cloud)s" == "Ec2":  # as its _get_data leaves it
+    source._crawled_metadata = {"meta-data": source.metadata, "user-data": b"a-secret", "dynamic": {}}
 pkl_store(source, "/var/lib/cloud/instance/obj.pkl")
 for name in ("user-data.txt", "user-data.txt.i", "cloud-config.txt"):
     with open(f"/var/lib/cloud/instance/{name}", "w") as copy:
@@ -27,13 +31,14 @@ print(source.get_instance_id(), source.get_userdata_raw())
 """
 
 
+@pytest.mark.parametrize("cloud", ["Hetzner", "Ec2"])
 def test_after_the_first_boot_cloud_init_knows_the_machine_and_not_its_secrets(
-    host: Callable[[Role, str], Host],
+    host: Callable[[Role, str], Host], cloud: str
 ) -> None:
     """Without the cache a reboot could look like a new machine, which gets new SSH host keys."""
     node = host("bridge", "plain")
     search = ("/usr/bin/grep", "--recursive", "--files-with-matches", "a-secret", "/var/lib/cloud", "/run")
-    made = node.run("/usr/bin/python3", "-c", REMEMBER)
+    made = node.run("/usr/bin/python3", "-c", REMEMBER % {"cloud": cloud})
     assert made.returncode == 0, made.stderr
     assert len(node.run(*search).stdout.splitlines()) == 4
     forgotten = node.run("/usr/local/lib/jitsi-fleet/forget")

@@ -8,11 +8,13 @@ from dataclasses import fields, replace
 import pulumi
 import pytest
 
+from components.clouds import known
+from components.clouds.known import CloudName
+from components.clouds.terms import UserDataLimit
 from components.doors import ROLES, Role
 from components.operations import PROGRAM
 from components.user_data import (
     BRIDGE_PLACEHOLDERS,
-    MAX_BYTES,
     SIGNALING_PLACEHOLDERS,
     check_size,
     packed,
@@ -36,6 +38,12 @@ ROOM: list[tuple[Role, str, int]] = [
     ("bridge", "long", 8 * 1024),
     ("signaling", "plain", 15 * 1024),
     ("signaling", "long", 15 * 1024),
+]
+LIMITS: Mapping[CloudName, UserDataLimit] = {cloud: terms.user_data for cloud, terms in known.TERMS.items()}
+KEYS_THAT_FIT: list[tuple[CloudName, str, int, int]] = [
+    ("hetzner", "ssh-rsa", 520, 20),
+    ("aws", "ssh-rsa", 520, 6),
+    ("aws", "ssh-ed25519", 32, 40),
 ]
 MOST_OF_SSH = 64 * 1024
 """Bytes of the program for drains; the state holds them once."""
@@ -78,19 +86,30 @@ def test_user_data_leaves_room(role: Role, name: str, most: int) -> None:
     assert len(packed(user_data(case(role, name)))) <= most
 
 
+@pytest.mark.parametrize("cloud", LIMITS)
 @pytest.mark.parametrize("values", [bridge(**BRIDGE_PLACEHOLDERS), signaling(**SIGNALING_PLACEHOLDERS)])
-def test_too_many_admin_keys_are_refused_before_any_call(values: Values) -> None:
-    check_size(values)
+def test_too_many_admin_keys_are_refused_before_any_call(cloud: CloudName, values: Values) -> None:
+    limit = LIMITS[cloud]
+    check_size(values, limit)
     keys = tuple(key_line(f"admin-{number}", kind="ssh-rsa", size=520) for number in range(60))
-    with pytest.raises(pulumi.RunError, match=rf"at most {MAX_BYTES}.*60 keys.*Ed25519") as refusal:
-        check_size(replace(values, admin_keys=keys))
+    with pytest.raises(pulumi.RunError, match=rf"at most {limit.most}.*60 keys.*Ed25519") as refusal:
+        check_size(replace(values, admin_keys=keys), limit)
     assert keys[0] not in str(refusal.value)
 
 
+@pytest.mark.parametrize(("cloud", "kind", "size", "number"), KEYS_THAT_FIT)
 @pytest.mark.parametrize("role", ROLES)
-def test_the_longest_domain_and_twenty_long_keys_fit(role: Role) -> None:
-    keys = tuple(key_line(f"admin-{number}@laptop.example.org", kind="ssh-rsa", size=520) for number in range(20))
-    check_size(MAKERS[role](domain=LONGEST_DOMAIN, admin_keys=keys, **PLACEHOLDERS[role]))
+def test_the_longest_domain_and_many_keys_fit(role: Role, cloud: CloudName, kind: str, size: int, number: int) -> None:
+    keys = tuple(key_line(f"admin-{each}@laptop.example.org", kind=kind, size=size) for each in range(number))
+    check_size(MAKERS[role](domain=LONGEST_DOMAIN, admin_keys=keys, **PLACEHOLDERS[role]), LIMITS[cloud])
+
+
+@pytest.mark.parametrize("text", ["", "a", "ab", "abc", "abcd" * 999])
+def test_a_limit_counts_what_the_cloud_counts(text: str) -> None:
+    """AWS counts the compressed bytes, before base64; Hetzner what is sent."""
+    sent = packed(text)
+    assert LIMITS["aws"].size(sent) == len(base64.b64decode(sent))
+    assert LIMITS["hetzner"].size(sent) == len(sent)
 
 
 def test_the_program_for_drains_travels_by_ssh_and_not_in_user_data() -> None:

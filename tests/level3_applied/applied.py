@@ -6,6 +6,7 @@
 
 import hashlib
 import json
+import re
 import secrets
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from hcloud.servers import BoundServer
 
 from local_cloud.process import LocalCloud, start
 from tests.level3_applied import loaded_python
+from tests.level3_applied.machines import HetznerMachines, Machine, Machines, machines
 from tests.level3_applied.staying import attached
 from tools.engine.environment import hermetic
 
@@ -71,20 +73,32 @@ class Workshop:
     folder: Path
     cloud: LocalCloud
     environment: dict[str, str]
+    machines: Machines
+    """The cloud where the servers are."""
+    virtualenv: str = ".venv"
     hosts: bool = False
-    hetzner_token: str = field(default_factory=lambda: secrets.token_hex(32))
     cloudflare_token: str = field(default_factory=lambda: secrets.token_hex(20))
 
     @classmethod
     def open(
-        cls, folder: Path, *, action_seconds: float = 0.05, hosts: bool = False, first_address: str = "127.90.0.1"
+        cls,
+        folder: Path,
+        where: str = "hetzner",
+        *,
+        action_seconds: float = 0.05,
+        hosts: bool = False,
+        first_address: str = "127.90.0.1",
     ) -> "Workshop":
+        """`where` is the cloud of the servers, as the setting `cloud` names it."""
+        aws = where == "aws"
         (folder / "state").mkdir()
-        environment = hermetic(folder / "home", f"file://{folder / 'state'}")
+        environment = hermetic(folder / "home", f"file://{folder / 'state'}", aws=aws)
         # The engine writes its events to a file only where its debugging commands are on.
         environment["PULUMI_DEBUG_COMMANDS"] = "true"
-        cloud = start(folder / "cloud", action_seconds=action_seconds, hosts=hosts, first_address=first_address)
-        return cls(folder, cloud, environment, hosts)
+        cloud = start(
+            folder / "cloud", action_seconds=action_seconds, hosts=hosts, aws=aws, first_address=first_address
+        )
+        return cls(folder, cloud, environment, machines(where, cloud), ".venv-aws" if aws else ".venv", hosts)
 
     def close(self) -> None:
         self.cloud.stop()
@@ -93,31 +107,56 @@ class Workshop:
         return Stack(self, name, config)
 
     def servers(self) -> list[BoundServer]:
+        """Hetzner's, in the words of its own client."""
         return self.hetzner.servers.get_all()
 
     def labels(self, key: str) -> list[str]:
         """The label `key` of every server, sorted: one entry per server."""
-        return sorted((server.labels or {})[key] for server in self.servers())
+        return sorted(server.labels[key] for server in self.machines.all())
 
     def left(self) -> list[str]:
         """Names of everything that the clouds still hold, except the zone itself."""
-        families = ("servers", "networks", "firewalls", "placement_groups", "ssh_keys")
-        machines = [item.name for family in families for item in getattr(self.hetzner, family).get_all()]
         records = self._cloudflare.dns.records.list(zone_id=zone_id("fleet.test"))
-        return machines + [record.name for record in records]
+        return self.machines.left() + [record.name for record in records]
+
+    def one(self, name: str) -> Machine:
+        """The server of this logical name."""
+        (server,) = [server for server in self.machines.all() if server.name == name]
+        return server
 
     def delete_server(self, name: str) -> None:
         """Delete a server behind the engine's back; `name` is the logical one."""
-        (server,) = [server for server in self.servers() if str(server.name).startswith(f"{name}-")]
-        server.delete().wait_until_finished()
+        self.machines.delete(self.one(name).instance)
 
     def fault(self, method: str, path: str, fault: Mapping[str, Any], *, nth: int, times: int = 1) -> None:
         """Let calls fail from the nth matching one on (docs/local-cloud.md, faults)."""
         self.cloud.admin.fault(match={"method": method, "path": path}, fault=dict(fault), nth=nth, times=times)
 
+    def calls(self, method: str, path: str) -> list[int]:
+        """The numbers of the calls, from the clouds' log; `path` is a regular expression for whole path and query."""
+        return [
+            call["n"]
+            for call in self.cloud.admin.log()
+            if call["method"] == method
+            and re.fullmatch(path, call["path"] + ("?" * bool(call["query"])) + call["query"])
+        ]
+
     @property
     def hetzner(self) -> hcloud.Client:
-        return hcloud.Client(token=self.hetzner_token, api_endpoint=self.cloud.hetzner_url)
+        return self._hetzner.client
+
+    @property
+    def hetzner_token(self) -> str:
+        return self._hetzner.token
+
+    @hetzner_token.setter
+    def hetzner_token(self, token: str) -> None:
+        self._hetzner.token = token
+
+    @property
+    def _hetzner(self) -> HetznerMachines:
+        assert isinstance(self.machines, HetznerMachines)
+        return self.machines
 
     @property
     def _cloudflare(self) -> cloudflare.Cloudflare:
@@ -134,9 +173,10 @@ class Stack:
         self.folder.mkdir()
         for part in LINKED:
             (self.folder / part).symlink_to(CHECKOUT / part)
-        loaded_python.environment(self.folder / ".venv")
+        loaded_python.environment(self.folder / workshop.virtualenv, CHECKOUT / workshop.virtualenv)
         project = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())
         del project["backend"]
+        project["runtime"]["options"]["virtualenv"] = workshop.virtualenv
         (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
         self._config: dict[str, Any] = {}
         self.pulumi("stack", "init", name, check=True)
@@ -151,14 +191,16 @@ class Stack:
             "tls": "cluster",
             "adminCidrs": ["127.0.0.0/8", "198.19.255.1/32"],  # the second is this machine as hosts see it
             "bridges": 2,
+            **self.workshop.machines.settings(),
             "drain": self.workshop.hosts,  # without hosts nobody answers by SSH; nodes.py has who does
         }
         self._config = {**(self._config or defaults), **config}
-        values: dict[str, Any] = {f"jitsi-fleet:{k}": _yaml(v) for k, v in self._config.items() if v is not None}
+        values: dict[str, Any] = {
+            k if ":" in k else f"jitsi-fleet:{k}": _yaml(v) for k, v in self._config.items() if v is not None
+        }
         cloud = self.workshop.cloud
         providers = {
-            "hcloud:endpoint": cloud.hetzner_url,
-            "hcloud:token": self.workshop.hetzner_token,
+            **self.workshop.machines.configuration(),
             "cloudflare:baseUrl": cloud.cloudflare_url,
             "cloudflare:apiToken": self.workshop.cloudflare_token,
         }

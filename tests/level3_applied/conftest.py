@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.level3_applied.applied import Workshop
+from tests.level3_applied.machines import CLOUDS
 
 
 @pytest.fixture
@@ -12,3 +13,13 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
     workshop = Workshop.open(tmp_path)
     yield workshop
     workshop.close()
+
+
+@pytest.fixture(scope="module", params=CLOUDS)
+def where(request: pytest.FixtureRequest) -> str:
+    """Both clouds, one after the other, for suites that see what differs between them.
+
+    Gates, batches, keys, random walks, recovery and the state's backend are the engine's and the program's affair:
+    they see servers only as something that comes and goes, and are tried on one cloud.
+    """
+    return str(request.param)

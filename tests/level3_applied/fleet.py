@@ -24,14 +24,18 @@ class Fleet:
         self.stack.configure(**config)
         return self.stack.up(*arguments)
 
-    def servers(self) -> dict[str, int]:
-        """The ids of all servers, by the names that the cloud has for them."""
-        return {str(server.name): int(server.id or 0) for server in self.stack.workshop.servers()}
+    def servers(self) -> dict[str, str]:
+        """The logical names of all servers, by the ids that the cloud has for them; the oldest first."""
+        return {server.instance: server.name for server in self.stack.workshop.machines.all()}
 
-    def bridges(self) -> dict[str, int]:
+    def bridges(self) -> dict[str, str]:
         """The id of each bridge's server, by the bridge's name; the newest where there are two."""
-        logical = sorted((number, name.rpartition("-")[0]) for name, number in self.servers().items())
-        return {name: number for number, name in logical if name.startswith("bridge")}
+        return {name: instance for instance, name in self.servers().items() if name.startswith("bridge")}
+
+    def made(self) -> list[int]:
+        """The numbers of the calls that asked for a server."""
+        method, path, _ = self.stack.workshop.machines.words.made
+        return self.nodes.calls(method, rf"{path}(\?.*)?")
 
     def records(self) -> dict[tuple[str, str], str]:
         """What the names of the cluster lead to, by name and type."""
@@ -48,11 +52,11 @@ class Fleet:
         client = cloudflare.Cloudflare(api_token=workshop.cloudflare_token, base_url=workshop.cloud.cloudflare_url)
         return list(client.dns.records.list(zone_id=zone_id("fleet.test")))
 
-    def were_drained_before_they_went(self, before: Mapping[str, int], names: Iterable[str]) -> None:
+    def were_drained_before_they_went(self, before: Mapping[str, str], names: Iterable[str]) -> None:
         """Each had its drain, to the end, before the deletion of the server that it was `before`; and that is gone."""
         for name in names:
             drain = self.nodes.one("drain", name)
             assert (drain.instance, drain.key) == (before[name], "operations")
             assert drain.ended, f"nobody heard how the drain of {name} ended"
-            (deleted,) = self.nodes.calls("DELETE", f"/servers/{before[name]}")
+            (deleted,) = self.nodes.calls(*self.stack.workshop.machines.gone(before[name]))
             assert deleted > drain.last_call, f"{name} went before its drain had ended"

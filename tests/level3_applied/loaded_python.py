@@ -10,7 +10,7 @@ that comes from packages, and which forks. The program's own modules are importe
 
 import functools
 import gc
-import importlib
+import importlib.util
 import json
 import os
 import runpy
@@ -43,23 +43,23 @@ HAND_OVER = Path(__file__).with_name("python_hand_over.py")
 LARGEST = 1 << 20  # bytes of a request: arguments and environment
 
 
-def environment(folder: Path) -> Path:
-    """Make a virtual environment for the language host in `folder`, on this process's loaded Python."""
+def environment(folder: Path, original: Path) -> Path:
+    """Make a virtual environment for the language host in `folder`, which is `original` with its packages loaded."""
     (folder / "bin").mkdir(parents=True)
-    (folder / "pyvenv.cfg").write_text((Path(sys.prefix) / "pyvenv.cfg").read_text())
-    (folder / "lib").symlink_to(Path(sys.prefix) / "lib")
-    python = folder / "bin/python"
-    python.write_text(f"#!{sys.executable} -IS\n{HAND_OVER.read_text()}")
-    python.with_name("python.txt").write_text(f"{sys.executable}\n{_server()}\n")
+    for part in ("pyvenv.cfg", "lib"):
+        (folder / part).symlink_to(original / part)
+    real, python = original / "bin/python", folder / "bin/python"
+    python.write_text(f"#!{real} -IS\n{HAND_OVER.read_text()}")
+    python.with_name("python.txt").write_text(f"{real}\n{_server(real)}\n")
     python.chmod(0o755)
     return folder
 
 
 @functools.cache
-def _server() -> str:
-    """The socket of the loaded Python, which ends with this process."""
+def _server(python: Path) -> str:
+    """The socket of this Python with its packages loaded, which ends with this process."""
     path = str(Path(tempfile.mkdtemp(prefix="loaded-")) / "socket")
-    command = [sys.executable, "-m", "tests.level3_applied.loaded_python", path]
+    command = [python, "-m", "tests.level3_applied.loaded_python", path]
     checkout = Path(__file__).parents[2]
     server = subprocess.Popen(command, cwd=checkout, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert server.stdout
@@ -75,6 +75,8 @@ def main(path: str) -> Callable[[], Any]:
     """Serve; returns only in a forked process, what it is to do as a Python that has just begun."""
     for name in LOADED:
         importlib.import_module(name)
+    if importlib.util.find_spec("pulumi_aws"):
+        importlib.import_module("pulumi_aws.ec2")
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

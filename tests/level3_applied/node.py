@@ -31,7 +31,7 @@ class Answer:
 class Asked:
     """One question to the server `node`. The calls are the cloud's last ones when it came and when it was answered."""
 
-    node: int
+    node: str
     key: str
     text: str
     first_call: int
@@ -52,8 +52,8 @@ class Asked:
         return self.text.split()[1]
 
     @property
-    def instance(self) -> int:
-        return int(self.text.split()[3])
+    def instance(self) -> str:
+        return self.text.split()[3]
 
     @property
     def limits(self) -> list[str]:
@@ -74,7 +74,7 @@ class Book(Protocol):
 class Node:
     """One server's SSH: its address, its keys, and the operations key, which is unknown until somebody names it."""
 
-    def __init__(self, book: Book, server: int, address: str, text: str) -> None:
+    def __init__(self, book: Book, server: str, address: str, text: str) -> None:
         document = yaml.safe_load(gzip.decompress(base64.b64decode(text)))
         (rotation,) = [file["content"] for file in document["write_files"] if file["path"] == ROTATION_KEY]
         self.book, self.server, self.address = book, server, address

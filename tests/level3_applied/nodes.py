@@ -6,7 +6,6 @@
 import asyncio
 import json
 import os
-import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -35,8 +34,8 @@ class Nodes:
         self.trouble: Exception | None = None
         """Why nobody listens where somebody should."""
         self._answers: dict[tuple[str, str], list[Answer]] = {}
-        self._nodes: dict[int, Node] = {}
-        self._present: tuple[int, ...] = ()
+        self._nodes: dict[str, Node] = {}
+        self._present: tuple[str, ...] = ()
 
     def answer(self, verb: str, name: str, answer: Answer, *, times: int = 1) -> None:
         """Answer so the next `times` that `verb` is asked about `name`; after that as a node does where all is well."""
@@ -67,9 +66,8 @@ class Nodes:
         return {key.get_fingerprint() for key in known if key}
 
     def calls(self, method: str, path: str) -> list[int]:
-        """The numbers of the cloud's calls, from its log; `path` is a regular expression for the whole path."""
-        log = self.workshop.cloud.admin.log()
-        return [call["n"] for call in log if call["method"] == method and re.fullmatch(path, call["path"])]
+        """As the workshop has it."""
+        return self.workshop.calls(method, path)
 
     def write_down(self, asked: Asked) -> Answer:
         self.asked.append(asked)
@@ -103,7 +101,7 @@ class Nodes:
         finally:
             await self._listen(())
 
-    async def _listen(self, wanted: tuple[int, ...]) -> None:
+    async def _listen(self, wanted: tuple[str, ...]) -> None:
         """A node that stops listening keeps what it was told; its connections end."""
         for number, node in self._nodes.items():
             if number in wanted:
@@ -114,19 +112,34 @@ class Nodes:
     def _read(self) -> None:
         """Read what the cloud keeps of its servers, not over its API: no call of ours is in its log."""
         with sqlite3.connect(f"file:{self.workshop.cloud.state}/cloud.sqlite?mode=ro", uri=True) as cloud:
-            servers = [json.loads(text) for (text,) in cloud.execute("SELECT doc FROM objects WHERE kind = 'server'")]
-            self._present = tuple(server["id"] for server in servers if server["labels"].get("role") == "signaling")
-            for server in servers:
-                if server["id"] in self._present and server["id"] not in self._nodes:
-                    self._nodes[server["id"]] = Node(self, server["id"], *_address_and_text(cloud, server))
+            found = _signaling_nodes(cloud)
+            self._present = tuple(found)
+            for server, (address, text) in found.items():
+                if server not in self._nodes:
+                    self._nodes[server] = Node(self, server, address, text)
 
     @property
     def _log(self) -> Path:
         return self.workshop.cloud.state / "calls.jsonl"
 
 
+def _signaling_nodes(cloud: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+    """Public address and user-data of each signaling node, by the cloud's id of it."""
+
+    def documents(kind: str) -> list[dict[str, Any]]:
+        return [json.loads(text) for (text,) in cloud.execute("SELECT doc FROM objects WHERE kind = ?", (kind,))]
+
+    servers = [server for server in documents("server") if server["labels"].get("role") == "signaling"]
+    instances = [instance for instance in documents("instance") if instance["tags"].get("role") == "signaling"]
+    return {str(server["id"]): _address_and_text(cloud, server) for server in servers} | {
+        instance["instance"]: (instance["public_ipv4"], instance["user_data"])
+        for instance in instances
+        if instance["public_ipv4"] and instance["status"] == "running"
+    }
+
+
 def _address_and_text(cloud: sqlite3.Connection, server: dict[str, Any]) -> tuple[str, str]:
-    """The server's public address and its user-data."""
+    """The public address and user-data of a server of Hetzner's."""
     ((address,),) = cloud.execute("SELECT doc FROM objects WHERE kind = 'primary_ip' AND id = ?", (server["ipv4"],))
     asked = "SELECT doc FROM objects WHERE kind = 'user_data' AND name = ?"
     ((text,),) = cloud.execute(asked, (str(server["id"]),))
@@ -134,12 +147,12 @@ def _address_and_text(cloud: sqlite3.Connection, server: dict[str, Any]) -> tupl
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Nodes]:
+def opened(folder: Path, where: str = "hetzner") -> Iterator[Nodes]:
     """A workshop in `folder` whose signaling nodes answer, for the length of the block."""
     if os.geteuid() != 0:
         pytest.skip("port 22 of 127.90.x.y is for root only")
     process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    nodes = Nodes(Workshop.open(folder, first_address=FIRST_ADDRESS.format(200 + process)))
+    nodes = Nodes(Workshop.open(folder, where, first_address=FIRST_ADDRESS.format(200 + process)))
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

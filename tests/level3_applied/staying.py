@@ -16,7 +16,15 @@ from local_cloud.plugins.random import RandomProvider
 from local_cloud.plugins.tls.__main__ import TlsProvider
 from tools.engine.doubles import is_double
 
+
+def _aws() -> Provider:
+    from local_cloud.plugins.aws.aws_provider import AwsProvider  # boto3, only where somebody builds there
+
+    return AwsProvider()
+
+
 DOUBLES: dict[str, Callable[[], Provider]] = {
+    "aws": _aws,
     "cloudflare": CloudflareProvider,
     "command": CommandProvider,
     "hcloud": HcloudProvider,

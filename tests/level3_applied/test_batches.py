@@ -57,7 +57,7 @@ def test_a_location_that_is_given_up_keeps_its_group_until_its_last_bridge_has_g
     run = fleet.up()
     _replaced(fleet, run, BATCHES[3])
     assert _groups(fleet) == ["bridge-fsn1-1", "bridge-fsn1-2", "bridge-fsn1-3", "signaling-1"]
-    assert {str(server.location.name) for server in fleet.stack.workshop.servers() if server.location} == {"fsn1"}
+    assert {server.location for server in fleet.stack.workshop.machines.all()} == {"fsn1"}
     assert _waiting(fleet) == []
     assert "Run pulumi up again" not in run.text
 
@@ -110,7 +110,7 @@ def _never_below_the_pool(fleet: Fleet) -> None:
 
 def _servers(fleet: Fleet) -> int:
     """Bridges' servers now."""
-    return len([name for name in fleet.servers() if name.startswith("bridge")])
+    return len([name for name in fleet.servers().values() if name.startswith("bridge")])
 
 
 def _waiting(fleet: Fleet) -> list[str]:
@@ -118,5 +118,4 @@ def _waiting(fleet: Fleet) -> list[str]:
 
 
 def _groups(fleet: Fleet) -> list[str]:
-    groups = fleet.stack.workshop.hetzner.placement_groups.get_all()
-    return sorted(str(group.name).rpartition("-")[0] for group in groups)
+    return fleet.stack.workshop.machines.groups()

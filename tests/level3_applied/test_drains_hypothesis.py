@@ -55,13 +55,13 @@ def test_no_walk_deletes_before_a_drain_or_replaces_too_many_and_every_walk_conv
         fleet = Fleet(nodes, nodes.workshop.stack(bridges=FIRST, replaceAtOnce=AT_ONCE, dns="none", zoneId=None))
         run = fleet.up(drain=True)
         assert run.status == 0, run.text
-        drained: set[int] = set()
+        drained: set[str] = set()
         for step in walk:
             _take(fleet, step, drained)
         _converge(fleet, walk[-1], drained)
 
 
-def _take(fleet: Fleet, step: Step, drained: set[int]) -> None:
+def _take(fleet: Fleet, step: Step, drained: set[str]) -> None:
     """One run; it may fail, but it must not do harm. `drained` are the servers whose drain has ended before."""
     answers = {
         "gate": {("ready", step.victim): Answer(status=1, line="not ready")},
@@ -70,7 +70,7 @@ def _take(fleet: Fleet, step: Step, drained: set[int]) -> None:
     if step.trouble == "cloud":
         fault = {"status": 503, "code": "unavailable", "message": "on purpose"}
         fleet.stack.workshop.fault("POST", "^/servers$", fault, nth=1)
-    before = [name for name in fleet.servers() if name.startswith("bridge")]
+    before = [name for name in fleet.servers().values() if name.startswith("bridge")]
     calls = fleet.nodes.last_call()
     run = fleet.up(answers=answers.get(step.trouble), bridges=step.bridges, bridgeType=step.type)
     fleet.stack.workshop.cloud.admin.clear_faults()
@@ -79,7 +79,7 @@ def _take(fleet: Fleet, step: Step, drained: set[int]) -> None:
     _does_no_harm(fleet, drained, calls, len(before), min(len(before), step.bridges))
 
 
-def _does_no_harm(fleet: Fleet, drained: set[int], since: int, had: int, needed: int) -> None:
+def _does_no_harm(fleet: Fleet, drained: set[str], since: int, had: int, needed: int) -> None:
     """Every server that went had been drained to the end, in this run or before; there were never fewer than `needed`.
 
     A server whose drain has ended may outlive the run, when something else in it failed; it is not drained twice.
@@ -87,17 +87,17 @@ def _does_no_harm(fleet: Fleet, drained: set[int], since: int, had: int, needed:
     ended = {asked.instance: asked.last_call for asked in fleet.nodes.all("drain") if asked.ended and not asked.broken}
     there = had
     for call in fleet.stack.workshop.cloud.admin.log(since):
-        server = call["path"].removeprefix("/servers/")
+        server = str(call["path"]).removeprefix("/servers/")
         if (call["method"], call["path"], call["status"]) == ("POST", "/servers", 201):
             there += 1
         if call["method"] == "DELETE" and server.isdigit():
             there -= 1
-            assert int(server) in drained or ended.get(int(server), call["n"]) < call["n"], f"{server} went undrained"
+            assert server in drained or ended.get(server, call["n"]) < call["n"], f"{server} went undrained"
             assert there >= needed, f"{there} bridges where {needed} are needed"
     drained.update(ended)
 
 
-def _converge(fleet: Fleet, wanted: Step, drained: set[int]) -> None:
+def _converge(fleet: Fleet, wanted: Step, drained: set[str]) -> None:
     """Runs without trouble bring what the settings say, in as many as the batches take and one more."""
     for _ in range(ceil(wanted.bridges / AT_ONCE) + 1):
         _take(fleet, Step(wanted.bridges, wanted.type, "none", ""), drained)

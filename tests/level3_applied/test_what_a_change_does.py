@@ -12,6 +12,7 @@ import pytest
 from components.settings import Settings
 from tests.level2_checked.rendered import key_line
 from tests.level3_applied.applied import CHECKOUT, Run, Stack
+from tests.level3_applied.machines import AwsMachines
 from tests.level3_applied.nodes import opened
 from tests.versions import VERSIONS
 
@@ -46,6 +47,8 @@ EFFECTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "locations, another first": ({"locations": ["nbg1"]}, {BRIDGES, WAITS}),
     "networkZone": ({"networkZone": "us-east"}, {SHARED}),
     "network": ({"network": "10.90.0.0/16"}, {SHARED, BRIDGES, WAITS}),
+    "vpc": ({"vpc": "vpc-0123456789abcdef0"}, {REFUSED}),
+    "internetGateway": ({"internetGateway": "igw-0123456789abcdef0"}, {REFUSED}),
     "adminCidrs": ({"adminCidrs": ["127.0.0.0/9"]}, {FIREWALLS, KEY}),
     "adminKeys": ({"adminKeys": [key_line("a@b")]}, {BRIDGES, WAITS}),
     "tls": ({"tls": "letsencrypt", "email": "a@fleet.test"}, {WAITS}),
@@ -57,6 +60,19 @@ EFFECTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "replaceAtOnce": ({"replaceAtOnce": 1}, set()),
     "generation": ({"generation": 2}, {NODE}),
     "protect": ({"protect": True}, set()),  # it changes in the state alone
+    "labels": ({"labels": {"team": "video"}}, {LABELS}),
+}
+# What is the cloud's own affair, on the other one: the same changes have the same effects.
+A, B = AwsMachines.words.locations
+AT_AWS: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "cloud": ({"cloud": "hetzner"}, {REFUSED}),
+    "bridgeType": ({"bridgeType": "c7i.2xlarge"}, {BRIDGES}),
+    "signalingType": ({"signalingType": "c7i.4xlarge"}, {WAITS}),
+    "image": ({"image": "debian-13"}, {BRIDGES, WAITS}),
+    "locations, one more": ({"locations": [A, B]}, {BRIDGES}),
+    "locations, another first": ({"locations": [B]}, {BRIDGES, WAITS}),
+    "adminCidrs": ({"adminCidrs": ["127.0.0.0/9"]}, {FIREWALLS, KEY}),
+    "generation": ({"generation": 2}, {NODE}),
     "labels": ({"labels": {"team": "video"}}, {LABELS}),
 }
 # What no preview can say: the text holds certificates that only the run itself makes.
@@ -82,9 +98,27 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         assert nodes.verbs() == {"authorize", "ready"}, "a preview asked for something"
 
 
+@pytest.fixture(scope="module")
+def at_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with opened(tmp_path_factory.mktemp("at-aws"), "aws") as nodes:
+        stack = nodes.workshop.stack(bridges=2, drain=True)
+        run = stack.up()
+        assert run.status == 0, run.text
+        yield stack
+
+
 @pytest.mark.parametrize("change", EFFECTS)
 def test_a_change_does_what_the_table_says(stack: Stack, change: str) -> None:
-    settings, effects = EFFECTS[change]
+    _does(stack, change, *EFFECTS[change])
+
+
+@pytest.mark.parametrize("change", AT_AWS)
+def test_a_change_does_the_same_at_aws(at_aws: Stack, change: str) -> None:
+    _does(at_aws, change, *AT_AWS[change])
+    assert change == "cloud" or AT_AWS[change][1] == EFFECTS[change][1]
+
+
+def _does(stack: Stack, change: str, settings: dict[str, Any], effects: set[str]) -> None:
     before = {key: stack.setting(key) for key in settings}
     stack.configure(**settings)
     try:
@@ -118,7 +152,7 @@ def effects_of(run: Run) -> set[str]:
 
 
 def _word(operation: str, kind: str, name: str) -> str:
-    if kind == "Server":
+    if kind in ("Server", "Instance"):
         if name.startswith("shard"):
             return {"create-replacement": NODE, "update": LABELS}.get(operation, "")
         return {"create-replacement": BRIDGES, "create": MAKES, "delete": DELETES, "update": LABELS}.get(operation, "")
@@ -126,7 +160,16 @@ def _word(operation: str, kind: str, name: str) -> str:
         return KEY if name == "operations-key" else DRAINS
     if kind == "DnsRecord" and name.startswith("bridge"):
         return ""
-    return {"Firewall": FIREWALLS, "DnsRecord": RECORDS, "Network": SHARED, "NetworkSubnet": SHARED}.get(kind, "")
+    if kind in ("Vpc", "Subnet", "InternetGateway", "RouteTable", "Route", "RouteTableAssociation"):
+        return "" if operation == "create" else SHARED  # a zone more gets a subnet more
+    return {
+        "Firewall": FIREWALLS,
+        "SecurityGroup": FIREWALLS,
+        "SecurityGroupIngressRule": FIREWALLS,
+        "DnsRecord": RECORDS,
+        "Network": SHARED,
+        "NetworkSubnet": SHARED,
+    }.get(kind, "")
 
 
 def _documented() -> dict[str, str]:

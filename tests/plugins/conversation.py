@@ -18,6 +18,7 @@ MESSAGES: dict[str, type] = {
     "CheckConfig": provider_pb2.CheckRequest,
     "DiffConfig": provider_pb2.DiffRequest,
     "Configure": provider_pb2.ConfigureRequest,
+    "Invoke": provider_pb2.InvokeRequest,
     "Check": provider_pb2.CheckRequest,
     "Diff": provider_pb2.DiffRequest,
     "Create": provider_pb2.CreateRequest,

@@ -7,7 +7,7 @@ import pytest
 from tools import drains
 
 BRIDGES = [
-    {"name": f"bridge-{number}", "privateIpv4": f"10.80.2.{number}", "instance": str(4710 + number)}
+    {"name": f"bridge-{number}", "privateIpv4": f"10.80.32.{number}", "instance": str(4710 + number)}
     for number in range(1, 5)
 ]
 QUIET = {"ended_conferences": 0, "ended_people": 0, "too_many": 0, "jicofo": True, "room_for": 120, "staying": [{}] * 3}
@@ -26,7 +26,7 @@ def test_the_bridges_at_the_end_of_the_row_are_asked_about(monkeypatch: pytest.M
 
     monkeypatch.setattr(drains, "ask", answer)
     drains.forecast({"bridges": BRIDGES}, 2)
-    assert asked == ["forecast bridge-3,10.80.2.3,4713 bridge-4,10.80.2.4,4714"]
+    assert asked == ["forecast bridge-3,10.80.32.3,4713 bridge-4,10.80.32.4,4714"]
 
 
 @pytest.mark.parametrize("bridges", [4, 5])

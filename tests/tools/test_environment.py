@@ -9,14 +9,14 @@ from tools.engine import doubles, environment
 from tools.engine.pin import VERSION, RefusedError
 from tools.engine.plugin import Plugin
 
-HCLOUD, TLS = Plugin("hcloud", "1.39.1"), Plugin("tls", "5.5.1")
+HCLOUD, TLS, AWS = Plugin("hcloud", "1.39.1"), Plugin("tls", "5.5.1"), Plugin("aws", "7.51.1")
 
 
 @pytest.fixture(autouse=True)
 def two_plugins(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.engine(machine.bin)
-    monkeypatch.setattr(environment, "wanted", lambda: [HCLOUD, TLS])
-    monkeypatch.setattr(doubles, "exists", lambda plugin: plugin in (HCLOUD, TLS))
+    monkeypatch.setattr(environment, "wanted", lambda *layers: [HCLOUD, TLS, *([AWS] if layers else [])])
+    monkeypatch.setattr(doubles, "exists", lambda plugin: plugin in (HCLOUD, TLS, AWS))
 
 
 def test_nothing_of_the_users_pulumi_gets_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,6 +42,12 @@ def test_the_machines_real_plugin_is_linked_and_the_double_stands_in_for_the_oth
     found = tmp_path / "closed" / ".pulumi" / "plugins"
     assert (found / HCLOUD.folder).readlink() == real
     assert doubles.is_double(found / TLS.folder)
+
+
+@pytest.mark.parametrize("aws", [False, True])
+def test_the_plugin_of_aws_is_there_for_who_asks_for_it(tmp_path: Path, aws: bool) -> None:
+    environment.hermetic(tmp_path / "closed", "file:///state", aws=aws)
+    assert (tmp_path / "closed" / ".pulumi" / "plugins" / AWS.folder).exists() == aws
 
 
 def test_with_only_doubles_a_real_plugin_is_not_used(machine: Machine, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The Python environment: installed once, again when what is asked for changes, and only then."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,11 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def make(checkout: Path) -> bool:
-    def install(checkout: Path, environment: Path) -> None:
-        (environment / "installed").write_text("\n".join(packages.requirements(checkout)))
+    def install(_checkout: Path, environment: Path, asked: list[str]) -> None:
+        (environment / "installed").write_text("\n".join(asked))
 
-    return packages.make(checkout, lambda environment: environment.mkdir(exist_ok=True), install)
+    asked = packages.requirements(checkout)
+    return packages.make(checkout, ".venv", asked, lambda environment: environment.mkdir(exist_ok=True), install)
 
 
 def test_the_packages_of_the_program_the_embedded_cloud_and_the_tests_are_installed(checkout: Path) -> None:
@@ -64,9 +66,24 @@ def test_a_change_elsewhere_in_the_project_file_installs_nothing(checkout: Path)
 
 
 def test_an_installation_that_failed_is_tried_again(checkout: Path) -> None:
-    def fail(_checkout: Path, _environment: Path) -> None:
+    def fail(_checkout: Path, _environment: Path, _asked: list[str]) -> None:
         raise RuntimeError("no network")
 
     with pytest.raises(RuntimeError):
-        packages.make(checkout, lambda environment: environment.mkdir(), fail)
+        packages.make(checkout, ".venv", [], lambda environment: environment.mkdir(), fail)
     assert make(checkout)
+
+
+def test_the_environment_for_aws_sees_the_other_one_and_the_other_one_not_it(tmp_path: Path) -> None:
+    """So tests have pulumi-aws, and `make up` after `make test` asks the engine for no plugin of it."""
+    plain, layer = tmp_path / ".venv", tmp_path / ".venv-aws"
+    subprocess.run(["python3", "-m", "venv", "--without-pip", plain], check=True)
+    packages.create_layer(layer)
+    for environment, name in ((plain, "of_all"), (layer, "of_aws")):
+        (packages.library(environment) / f"{name}.py").touch()
+
+    def sees(environment: Path, name: str) -> bool:
+        return subprocess.run([environment / "bin/python", "-c", f"import {name}"], capture_output=True).returncode == 0
+
+    assert [sees(layer, "of_all"), sees(layer, "of_aws")] == [True, True]
+    assert [sees(plain, "of_all"), sees(plain, "of_aws")] == [True, False]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.conftest import Machine
+from tools import packages
 from tools.engine import doubles, plugins
 from tools.engine.install import Engine
 from tools.engine.pin import VERSION, RefusedError
@@ -158,3 +159,5 @@ def test_the_double_of_another_checkout_is_replaced_by_this_ones(machine: Machin
 def test_the_engine_asks_for_the_five_plugins_of_the_program_by_the_versions_that_are_pinned() -> None:
     versions = {"cloudflare": "6.17.0", "command": "1.2.1", "hcloud": "1.39.1", "random": "4.21.1", "tls": "5.5.1"}
     assert {plugin.name: plugin.version for plugin in wanted()} == versions
+    layer = packages.library(packages.CHECKOUT / ".venv-aws")
+    assert {plugin.name: plugin.version for plugin in wanted(layer)} == versions | {"aws": "7.51.1"}

@@ -5,8 +5,9 @@ import secrets
 import sys
 from pathlib import Path
 
+from tools import packages
 from tools.engine import doubles, install, plugins
-from tools.engine.pin import VERSION, RefusedError, pulumi_home
+from tools.engine.pin import CHECKOUT, VERSION, RefusedError, pulumi_home
 from tools.engine.plugin import wanted
 
 
@@ -15,10 +16,11 @@ def ordinary(engine: install.Engine) -> dict[str, str]:
     return os.environ | {"PATH": _path(engine), "PULUMI_SKIP_UPDATE_CHECK": "1"}
 
 
-def hermetic(home: Path, backend: str, only_doubles: bool = False) -> dict[str, str]:
+def hermetic(home: Path, backend: str, only_doubles: bool = False, aws: bool = False) -> dict[str, str]:
     """An environment that shares nothing with the user's: own Pulumi home under `home`, own backend and passphrase.
 
-    Holds this machine's real plugins by link, and this checkout's doubles for the others (for all with `only_doubles`).
+    Holds this machine's real plugins by link, and this checkout's doubles for the others (for all with `only_doubles`);
+    with `aws` also that of pulumi-aws, for programs that run in .venv-aws.
     The engine downloads nothing in it. The passphrase is drawn anew by each call: keep the first answer, or put
     one of your own in its place. Another call for the same `home` disturbs nothing that runs. Raises RefusedError where
     no engine is installed.
@@ -28,7 +30,8 @@ def hermetic(home: Path, backend: str, only_doubles: bool = False) -> dict[str, 
         raise RefusedError(f"Pulumi {VERSION} is not installed; `make test` does that, and then runs the tests.")
     closed_home = home / ".pulumi"
     (closed_home / "plugins").mkdir(parents=True, exist_ok=True)
-    for plugin in wanted():
+    layers = [packages.library(CHECKOUT / ".venv-aws")] if aws else []
+    for plugin in wanted(*layers):
         where = None if only_doubles else plugins.real(plugin, pulumi_home())
         folder = closed_home / "plugins" / plugin.folder
         if where is not None and where.is_dir():

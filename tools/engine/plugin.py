@@ -26,8 +26,11 @@ class Plugin:
         return f"pulumi-resource-{self.name}"
 
 
-def wanted() -> list[Plugin]:
-    """The plugins of all Pulumi packages in this Python environment, read without importing them."""
-    packages = Path(sysconfig.get_path("purelib")).glob("*/pulumi-plugin.json")
-    described = [json.loads(file.read_text()) for file in packages]
+def wanted(*layers: Path) -> list[Plugin]:
+    """The plugins of all Pulumi packages in this Python environment, read without importing them.
+
+    `layers` are folders of packages on top of it, such as that of .venv-aws (tools/packages.py).
+    """
+    folders = [Path(sysconfig.get_path("purelib")), *layers]
+    described = [json.loads(file.read_text()) for folder in folders for file in folder.glob("*/pulumi-plugin.json")]
     return sorted(Plugin(one["name"], one["version"].removeprefix("v")) for one in described if one.get("resource"))
