@@ -17,6 +17,7 @@ config = settings.load()
 check_user_data(config)
 make_cloud = opening.chosen(config.cloud)
 before = last_run.outputs()
+last_run.check_cloud(before, config.cloud)
 last_run.check_drain(before, config.drain)
 
 credentials = Credentials("credentials", config.domain, protect=config.protect)

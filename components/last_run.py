@@ -31,6 +31,16 @@ def shard_locations(before: Mapping[str, Any]) -> set[str]:
     return {str(shard["location"]) for shard in before.get("shards") or []}
 
 
+def check_cloud(before: Mapping[str, Any], cloud: str) -> None:
+    """pulumi.RunError when a cluster is to go on in another cloud: all of it would be made anew and then deleted."""
+    old = (before.get("cluster") or {}).get("cloud", cloud)
+    if old != cloud:
+        raise pulumi.RunError(
+            f"cloud cannot change from {old} to {cloud} while the cluster exists: no call would outlive it. Set it "
+            f"back with `pulumi config set cloud {old}`, and build a second stack for {cloud}"
+        )
+
+
 def check_drain(before: Mapping[str, Any], drain: bool) -> None:
     """pulumi.RunError when a cluster that was made with drains is to go on without.
 

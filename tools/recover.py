@@ -23,8 +23,9 @@ import hcloud
 
 @dataclass(frozen=True)
 class Begun:
-    """A creation that the engine had begun: resource type without package, and its planned inputs."""
+    """A creation that the engine had begun: its provider, resource type without package, and planned inputs."""
 
+    provider: str
     kind: str
     inputs: dict[str, Any]
 
@@ -33,10 +34,23 @@ def begun_creations(export: dict[str, Any]) -> list[Begun]:
     """The begun creations noted in a `pulumi stack export`."""
     noted = export["deployment"].get("pending_operations") or []
     return [
-        Begun(operation["resource"]["type"].split(":")[-1], operation["resource"].get("inputs", {}))
+        _begun(operation["resource"]["type"], operation["resource"].get("inputs", {}))
         for operation in noted
         if operation["type"] == "creating"
     ]
+
+
+def _begun(kind: str, inputs: dict[str, Any]) -> Begun:
+    provider, *_, name = kind.split(":")
+    return Begun(provider, name, inputs)
+
+
+def to_look_for(begun: list[Begun]) -> Iterator[str]:
+    """What may be left at AWS, in words: there a name is a tag, which two may have, so a person decides."""
+    for creation in begun:
+        tags = creation.inputs.get("tags") or {}
+        if creation.provider == "aws" and tags:
+            yield f"{creation.kind} with the tags {', '.join(f'{key}={value}' for key, value in sorted(tags.items()))}"
 
 
 def hetzner_orphans(client: hcloud.Client, begun: list[Begun]) -> Iterator[Any]:
@@ -50,7 +64,11 @@ def hetzner_orphans(client: hcloud.Client, begun: list[Begun]) -> Iterator[Any]:
     }
     for kind, family in clients.items():
         for creation in begun:
-            if creation.kind == kind and (found := family.get_by_name(creation.inputs["name"])):
+            if (
+                creation.provider == "hcloud"
+                and creation.kind == kind
+                and (found := family.get_by_name(creation.inputs["name"]))
+            ):
                 yield found
 
 
@@ -125,6 +143,8 @@ def recover(stack: str) -> None:
         if hasattr(action, "wait_until_finished"):
             action.wait_until_finished()
     remove_subnets(hetzner, begun)
+    for words in to_look_for(begun):
+        print(f"look for a second {words}: the killed run may have made one that the state does not know")
     if any(creation.kind == "DnsRecord" for creation in begun):
         names = cloudflare.Cloudflare(
             api_token=_setting(config, "cloudflare:apiToken") or os.environ.get("CLOUDFLARE_API_TOKEN"),

@@ -9,7 +9,7 @@ import pulumi
 from pulumi_aws import ec2
 
 from components.clouds import Server, ServerArgs, group_name, place
-from components.clouds.aws_images import image_id
+from components.clouds.aws_images import architecture, image_id
 from components.clouds.aws_network import AwsNetwork
 from components.clouds.aws_security import AwsSecurity
 from components.clouds.opening import CloudArgs
@@ -47,6 +47,7 @@ class AwsCloud(pulumi.ComponentResource):
     def __init__(self, name: str, args: CloudArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("jitsi-fleet:aws:AwsCloud", name, {}, opts)
         self._labels = dict(args.labels)
+        self._images: dict[tuple[str, str], pulumi.Output[str]] = {}
         self._groups: dict[str, ec2.PlacementGroup] = {}
         self._network = AwsNetwork(args.settings, self._tags, parent=self)
         self._security = AwsSecurity(args.settings, self._network.vpc_id, self._tags, parent=self)
@@ -66,7 +67,7 @@ class AwsCloud(pulumi.ComponentResource):
         fixed_address = args.role == "signaling"
         instance = ec2.Instance(
             name,
-            ami=image_id(args.image, args.server_type, parent=self),
+            ami=self._image(args),
             instance_type=args.server_type,
             subnet_id=subnet.id,
             vpc_security_group_ids=[self._security.groups[args.role].id],
@@ -105,6 +106,13 @@ class AwsCloud(pulumi.ComponentResource):
             public_ipv6=instance.ipv6_addresses.apply(lambda addresses: addresses[0] if addresses else ""),
             private_ipv4=instance.private_ip,
         )
+
+    def _image(self, args: ServerArgs) -> pulumi.Output[str]:
+        """Looked up once in a run, not for every server."""
+        key = (args.image, architecture(args.server_type))
+        if key not in self._images:
+            self._images[key] = image_id(*key, parent=self)
+        return self._images[key]
 
     def _elastic_ip(
         self, name: str, instance: ec2.Instance, args: ServerArgs, parent: pulumi.Resource

@@ -16,14 +16,14 @@ def architecture(instance_type: str) -> str:
     return "arm64" if _GRAVITON.fullmatch(instance_type.partition(".")[0]) else "amd64"
 
 
-def image_id(image: str, instance_type: str, *, parent: pulumi.Resource) -> pulumi.Output[str]:
-    """The id of the newest AMI of a Debian release that the type can run; an id stands for itself."""
+def image_id(image: str, processor: str, *, parent: pulumi.Resource) -> pulumi.Output[str]:
+    """The id of the newest AMI of a Debian release for this architecture; an id stands for itself."""
     if image.startswith("ami-"):
         return pulumi.Output.from_input(image)
     found = ec2.get_ami_output(
         most_recent=True,
         owners=[DEBIAN],
-        filters=[ec2.GetAmiFilterArgs(name="name", values=[f"{image}-{architecture(instance_type)}-*"])],
+        filters=[ec2.GetAmiFilterArgs(name="name", values=[f"{image}-{processor}-*"])],
         opts=pulumi.InvokeOutputOptions(parent=parent),
     )
     return found.id

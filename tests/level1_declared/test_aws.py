@@ -101,6 +101,10 @@ def test_an_image_is_debian_s_own_newest_for_the_type_s_processor(image: str, in
     assert all(call["owners"] == ["136693071363"] and call["mostRecent"] for call in declared.calls)
 
 
+def test_an_image_is_looked_up_once_in_a_run() -> None:
+    assert len(at_aws(bridges=12).calls) == 1
+
+
 def test_an_image_by_id_is_taken_as_it_is() -> None:
     declared = at_aws(image="ami-0123456789abcdef0")
     assert {server.inputs["ami"] for server in declared.servers()} == {"ami-0123456789abcdef0"}

@@ -6,6 +6,7 @@ import pulumi
 import pytest
 
 from components import last_run
+from tests.level1_declared.recording import declare
 
 CUT = "invocation of pulumi:pulumi:readStackOutputs returned an error: failed to load checkpoint: EOF"
 
@@ -36,6 +37,14 @@ def test_a_state_that_stays_unreadable_is_an_error(failures: list[str]) -> None:
     failures += [CUT] * last_run.TRIES
     with pytest.raises(Exception, match="failed to load checkpoint"):
         last_run.outputs()
+
+
+def test_a_cluster_stays_in_its_cloud() -> None:
+    """A changed word in the stack file must not delete a cluster with its calls on it."""
+    before = declare().outputs
+    with pytest.raises(pulumi.RunError, match=r"cannot change from hetzner to aws.*second stack"):
+        declare(cloud="aws", before=before)
+    assert declare(before=before).servers()
 
 
 def test_any_other_error_is_not_repeated(failures: list[str]) -> None:

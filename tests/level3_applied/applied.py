@@ -193,7 +193,9 @@ class Stack:
             "drain": self.workshop.hosts,  # without hosts nobody answers by SSH; nodes.py has who does
         }
         self._config = {**(self._config or defaults), **config}
-        values: dict[str, Any] = {f"jitsi-fleet:{k}": _yaml(v) for k, v in self._config.items() if v is not None}
+        values: dict[str, Any] = {
+            k if ":" in k else f"jitsi-fleet:{k}": _yaml(v) for k, v in self._config.items() if v is not None
+        }
         cloud = self.workshop.cloud
         providers = {
             **self.workshop.machines.configuration(),

@@ -12,11 +12,20 @@ def test_every_mistake_is_named_at_once_without_a_call_or_a_traceback(workshop: 
     assert "Traceback" not in run.text
 
 
-def test_a_cloud_that_comes_later_is_refused_plainly(workshop: Workshop) -> None:
+def test_another_word_for_the_cloud_names_what_else_that_cloud_asks_for(workshop: Workshop) -> None:
     run = workshop.stack(cloud="aws").up()
     assert (run.status != 0, run.calls) == (True, [])
-    assert "aws" in run.text
-    assert "later" in run.text
+    for key in ("locations", "aws:region"):
+        assert f"- {key}" in run.text
+    assert "Traceback" not in run.text
+
+
+def test_without_its_package_a_cloud_is_refused_with_the_command_that_installs_it(workshop: Workshop) -> None:
+    """These stacks run in .venv, where pulumi-aws is not."""
+    run = workshop.stack(cloud="aws", locations=["eu-central-1a"], **{"aws:region": "eu-central-1"}).up()
+    assert (run.status != 0, run.calls) == (True, [])
+    assert "'.[aws]'" in run.text
+    assert "Traceback" not in run.text
 
 
 def test_a_wrong_token_is_named_and_nothing_is_made(workshop: Workshop) -> None:

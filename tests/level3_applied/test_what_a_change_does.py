@@ -47,6 +47,8 @@ EFFECTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "locations, another first": ({"locations": ["nbg1"]}, {BRIDGES, WAITS}),
     "networkZone": ({"networkZone": "us-east"}, {SHARED}),
     "network": ({"network": "10.90.0.0/16"}, {SHARED, BRIDGES, WAITS}),
+    "vpc": ({"vpc": "vpc-0123456789abcdef0"}, {REFUSED}),
+    "internetGateway": ({"internetGateway": "igw-0123456789abcdef0"}, {REFUSED}),
     "adminCidrs": ({"adminCidrs": ["127.0.0.0/9"]}, {FIREWALLS, KEY}),
     "adminKeys": ({"adminKeys": [key_line("a@b")]}, {BRIDGES, WAITS}),
     "tls": ({"tls": "letsencrypt", "email": "a@fleet.test"}, {WAITS}),
