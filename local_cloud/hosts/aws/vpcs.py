@@ -174,6 +174,7 @@ class Vpcs:
         range6 = ipaddress.IPv6Network(network["subnet_ipv6"]) if network["subnet_ipv6"] else None
         await ip(
             f"""link add {bridge} address {GATEWAY_MAC} mtu {MTU} type bridge
+            link set {bridge} addrgenmode none
             addr add {gateway}/{range4.prefixlen} dev {bridge}
             addr add fe80::1/64 dev {bridge} nodad
             """
