@@ -1,9 +1,9 @@
 """How the tests are spread over processes: one file of tests goes to one process, as with `--dist loadfile`.
 
 But the tests that share a booted cluster go to one, those that resize one to another, those that boot stacks of their
-own to a third, and the cluster at AWS to a fourth. These start first, since they take longest. Then come, in turn, files
-that wait most of their time for clocks, and files that keep a core busy with runs of the engine: beside each other they
-take less time than each kind beside its own.
+own to a third, and the cluster at AWS to a fourth. These start first, since they take longest. Then come, in turn,
+files that wait most of their time for clocks, and files that keep a core busy with runs of the engine: beside each
+other they take less time than each kind beside its own.
 """
 
 import sys

@@ -20,6 +20,7 @@ EVERYTHING = "-1"
 PEER = {"in": "saddr", "out": "daddr"}
 GATEWAY = "igw"  # the router's interface towards the site
 FAMILIES = ((4, "ip"), (6, "ip6"))
+SERVICES = f"{{ {addresses.METADATA}, {addresses.RESOLVER} }}"  # of the cloud, which nothing keeps a host from
 ICMP = {"icmp": ("ip", "icmp"), "icmpv6": ("ip6", "ipv6-icmp")}  # as rules name it -> family, as packets do
 
 
@@ -31,7 +32,6 @@ def ruleset(found: list[Doc], groups: Mapping[str, Doc], asks_as: Mapping[int, s
     used = {id: groups[id] for doc in found for id in doc["security_groups"] if id in groups}
     named = {rule["group"] for group in used.values() for way in PEER for rule in group[way] if rule["group"]}
     answering = f"ip saddr {{ {addresses.METADATA}, {addresses.RESOLVER}, {addresses.WORLD} }} accept"
-    services = f"ip daddr {{ {addresses.METADATA}, {addresses.RESOLVER} }} accept"
     own = _map("ether saddr . ip saddr", ((f"{d['mac']} . {d['private_ipv4']}", _chain(d, "out")) for d in found))
     own6 = _map("ether saddr . ip6 saddr", ((f"{d['mac']} . {a}", _chain(d, "out")) for d in found for a in d["ipv6"]))
     receivers = [
@@ -53,7 +53,9 @@ def ruleset(found: list[Doc], groups: Mapping[str, Doc], asks_as: Mapping[int, s
         *_own_addresses(found),
         "drop",
         "}",
-        *hook("senders", "forward", 0, [f'iifname "{GATEWAY}" accept', services, *own, *own6, "drop"]),
+        *hook(
+            "senders", "forward", 0, [f'iifname "{GATEWAY}" accept', f"ip daddr {SERVICES} accept", *own, *own6, "drop"]
+        ),
         *hook("receivers", "forward", 1, [f'oifname "{GATEWAY}" accept', answering, *receivers, "drop"]),
         *_way_out(found),
         "}",
@@ -158,12 +160,19 @@ def _way_out(found: list[Doc]) -> list[str]:
     ipv4 = [doc["private_ipv4"] for doc in found if mapped(doc)]
     ipv6 = [address for doc in found if "::/0" in doc["network"]["internet"] for address in doc["ipv6"]]
     begin = "type filter hook forward priority filter + 2; policy accept;"
-    services = f"ip daddr {{ {addresses.METADATA}, {addresses.RESOLVER} }} accept"
     may = [
         *([f"ip saddr {{ {', '.join(ipv4)} }} accept"] if ipv4 else []),
         *([f"ip6 saddr {{ {', '.join(ipv6)} }} accept"] if ipv6 else []),
     ]
-    return ["chain way_out {", begin, f'oifname != "{GATEWAY}" accept', services, *may, "drop", "}"]
+    return [
+        "chain way_out {",
+        begin,
+        f'oifname != "{GATEWAY}" accept',
+        f"ip daddr {SERVICES} accept",
+        *may,
+        "drop",
+        "}",
+    ]
 
 
 def _mapping(found: list[Doc], asks_as: Mapping[int, str]) -> list[str]:
@@ -171,14 +180,13 @@ def _mapping(found: list[Doc], asks_as: Mapping[int, str]) -> list[str]:
     public = [(addresses.inside(doc["public_ipv4"]), doc["private_ipv4"]) for doc in found if mapped(doc)]
     asking = [(doc["private_ipv4"], asks_as[doc["id"]]) for doc in found if doc["id"] in asks_as]
     resolvers = {str(addresses.VPC_RESOLVER), *(second(doc["network"]["vpc_ipv4"]) for doc in found)}
-    services = f"{{ {addresses.METADATA}, {addresses.RESOLVER} }}"
     arriving = [
         f"ip daddr {{ {', '.join(sorted(resolvers))} }} meta l4proto {{ tcp, udp }} th dport 53 dnat to "
         f"{addresses.RESOLVER}"
     ]
     leaving = []
     if asking:
-        leaving.append(f'oifname "{GATEWAY}" ip daddr {services} snat to ip saddr map {{ {_pairs(asking)} }}')
+        leaving.append(f'oifname "{GATEWAY}" ip daddr {SERVICES} snat to ip saddr map {{ {_pairs(asking)} }}')
     if public:
         arriving.append(f'iifname "{GATEWAY}" dnat to ip daddr map {{ {_pairs(public)} }}')
         reverse = [(private, outside) for outside, private in public]
