@@ -31,9 +31,12 @@ def ruleset(found: list[Doc], groups: Mapping[str, Doc], asks_as: Mapping[int, s
     """
     used = {id: groups[id] for doc in found for id in doc["security_groups"] if id in groups}
     named = {rule["group"] for group in used.values() for way in PEER for rule in group[way] if rule["group"]}
+    always = f"ip daddr {SERVICES} accept"
     answering = f"ip saddr {{ {addresses.METADATA}, {addresses.RESOLVER}, {addresses.WORLD} }} accept"
-    own = _map("ether saddr . ip saddr", ((f"{d['mac']} . {d['private_ipv4']}", _chain(d, "out")) for d in found))
-    own6 = _map("ether saddr . ip6 saddr", ((f"{d['mac']} . {a}", _chain(d, "out")) for d in found for a in d["ipv6"]))
+    senders = [
+        *_map("ip saddr", ((doc["private_ipv4"], _chain(doc, "out")) for doc in found)),
+        *_map("ip6 saddr", ((address, _chain(doc, "out")) for doc in found for address in doc["ipv6"])),
+    ]
     receivers = [
         *_map("ip daddr", ((doc["private_ipv4"], _chain(doc, "in")) for doc in found)),
         *_map("ip6 daddr", ((address, _chain(doc, "in")) for doc in found for address in doc["ipv6"])),
@@ -53,9 +56,7 @@ def ruleset(found: list[Doc], groups: Mapping[str, Doc], asks_as: Mapping[int, s
         *_own_addresses(found),
         "drop",
         "}",
-        *hook(
-            "senders", "forward", 0, [f'iifname "{GATEWAY}" accept', f"ip daddr {SERVICES} accept", *own, *own6, "drop"]
-        ),
+        *hook("senders", "forward", 0, [f'iifname "{GATEWAY}" accept', always, *senders, "drop"]),
         *hook("receivers", "forward", 1, [f'oifname "{GATEWAY}" accept', answering, *receivers, "drop"]),
         *_way_out(found),
         "}",
