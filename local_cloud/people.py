@@ -75,13 +75,14 @@ class Site:
 
 @dataclass
 class Seen:
-    """What one person saw. Times are seconds of the monotonic clock."""
+    """What one person saw. Times are seconds of the monotonic clock; `offered`: where the last session's media is."""
 
     initiated: int = 0
     moved: int = 0
     terminated: int = 0
     focus_left: int = 0
     lost: str = ""
+    offered: frozenset[tuple[str, int]] = frozenset()
     without_session: float | None = field(default_factory=time.monotonic)
 
     def dropped(self, bound: float) -> bool:
@@ -281,6 +282,8 @@ class Person:
             seen.initiated += 1
             seen.moved += seen.initiated > 1
             seen.without_session, self.sid = None, sid
+            candidates = offer.iter(f"{{{ICE}}}candidate")
+            seen.offered = frozenset((each.get("ip", ""), int(each.get("port", "0"))) for each in candidates)
             await self.ask_nothing(self.accept(offer))
             self.invited.set()
         elif action == "session-terminate" and sid == self.sid:

@@ -15,7 +15,7 @@ import uvicorn
 from .app import build
 from .connections import Protocol
 from .gate import Gate
-from .hosts import addresses, enclosure, metadata
+from .hosts import addresses, enclosure
 from .hosts.operations import COMMANDS
 from .hosts.site import Site
 from .images import prepare
@@ -87,7 +87,8 @@ async def _serve(
 ) -> None:
     store, log = Store(folder), CallLog(folder)
     gate = Gate(store, log, action_seconds, calls_per_hour)
-    app: Application = build(gate, _ec2(store, action_seconds) if aws else None)
+    ec2 = _ec2(store, action_seconds) if aws else None
+    app: Application = build(gate, ec2)
     site = None
     if enclosed is None:
         store.release()  # nobody is here to end what hosts had begun
@@ -96,9 +97,9 @@ async def _serve(
         if found is None:
             raise RuntimeError("the images are not prepared: python -m local_cloud prepare")
         (folder / "hosts").mkdir(exist_ok=True)
-        site = Site(store, folder / "hosts", found, enclosed.network)
+        site = Site(store, folder / "hosts", found, enclosed.network, ec2)
         gate.perform(COMMANDS, site)
-        app = _by_address(app, metadata.build(store, site.asking))
+        app = _by_address(app, site.metadata)
     config = uvicorn.Config(app, http=Protocol, log_level="warning", access_log=False, lifespan="off")
     server = uvicorn.Server(config)
     _end_by_signals(server, enclosed)

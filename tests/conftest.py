@@ -1,9 +1,9 @@
 """How the tests are spread over processes: one file of tests goes to one process, as with `--dist loadfile`.
 
-But the tests that share a booted cluster go to one, those that resize and drain one to another, and those of the
-secure one to a third. These start first, since they take longest. Then come, in turn, files that wait most of
-their time for clocks, and files that keep a core busy with runs of the engine: beside each other they take less time
-than each kind beside its own.
+But the tests that share a booted cluster go to one, those that resize and drain one to another, those of the
+secure one to a third, and the cluster at AWS to a fourth. These start first, since they take longest. Then come, in
+turn, files that wait most of their time for clocks, and files that keep a core busy with runs of the engine: beside
+each other they take less time than each kind beside its own.
 """
 
 import sys
@@ -30,6 +30,7 @@ LONGEST_FIRST = (
 GROUPS = {
     "drains": ("test_drains.py",),
     "secure": ("test_debian_13.py", "test_letsencrypt.py"),
+    "AWS": ("test_aws.py",),
 }
 # Where programs with timers of their own are asked while other processes use the same cores: a failure counts when it
 # is there the second time, too.

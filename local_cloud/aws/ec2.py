@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from ..call import Answer
 from ..hetzner import primary_ips
-from ..store import Store
+from ..store import Doc, Store
 from . import instances
 
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # read when moto is imported
@@ -18,7 +18,7 @@ os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # read when moto is imported
 from moto.core.request import Request
 from moto.ec2.models import ec2_backends, elastic_ip_addresses, elastic_network_interfaces, subnets, vpcs
 
-from .responses import Responses
+from .responses import GONE, Responses, set_state
 
 XML = {"content-type": "text/xml;charset=UTF-8"}
 STATUS = {"InsufficientInstanceCapacity": 500, "InternalError": 500, "RequestLimitExceeded": 503, "Unavailable": 503}
@@ -56,6 +56,26 @@ class Ec2:
                 instances.write(self.store, project(account), ec2_backends[account][response.region])
         kind = str(found.get("Content-Type", XML["content-type"]))
         return Answer(status, text, {"content-type": kind})
+
+    def leave_to_hosts(self) -> None:
+        """From now on instances begin, stop and end when their hosts have, who then say so by `became`."""
+        Responses.by_hosts = True
+
+    def became(self, owner: str, document: Doc, state: str, reason: str = "") -> None:
+        """An instance's host is now running, stopped or gone; `reason` is given where nobody asked for that."""
+        backend = ec2_backends[document["owner"]][document["region"]]
+        if all(instance.id != document["instance"] for instance in backend.all_instances()):
+            return  # a reset meanwhile
+        instance = backend.get_instance(document["instance"])
+        if reason:
+            if state == "terminated" and instance.state not in GONE:
+                instance.terminate()
+            elif state == "stopped":
+                instance.stop()
+            instance.state_reason.code, instance.state_reason.message = reason.partition(":")[0], reason
+        set_state(instance, state)
+        with self.store.transaction():
+            instances.write(self.store, owner, backend)
 
     def reset(self) -> None:
         """Forget everything."""

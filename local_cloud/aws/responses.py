@@ -17,11 +17,16 @@ from moto.ec2.models.instances import Instance
 from moto.ec2.responses import EC2Response
 
 from .images import SIZE, images
+from .instances import CODES
 
 PER_ZONE = 7
 """Running instances of a spread group in one zone."""
 USER_DATA = 16384
 GONE = ("shutting-down", "terminated")
+
+
+def set_state(instance: Instance, name: str) -> None:
+    instance._state.name, instance._state.code = name, CODES[name]
 
 
 class State:
@@ -30,13 +35,15 @@ class State:
     def __init__(self) -> None:
         self.groups: dict[str, dict[str, Any]] = {}
         self.runs: dict[str, Any] = {}  # by client token
-        self.due: dict[str, tuple[float, str, int]] = {}  # by instance: when, and the state that it then gets
+        self.due: dict[str, tuple[float, str]] = {}  # by instance: when, and the state that it then gets
+        self.reboots: dict[str, int] = {}  # by instance: how often it was asked to
 
 
 class Responses(EC2Response):
-    """One call. `action_seconds` is how long an instance takes to begin, to stop and to end."""
+    """One call. `action_seconds` is how long an instance takes to begin, to stop and to end; hosts take their own."""
 
     action_seconds = 0.0
+    by_hosts = False
     fails: dict[str, str] | None = None
     """A fault: what this call launches ends at once, with this code and message as reason."""
     turned = False
@@ -60,18 +67,19 @@ class Responses(EC2Response):
     def call_action(self) -> Any:
         """Serve the call, after everything whose time has come."""
         now = time.monotonic()
-        for id, (due, name, code) in list(self.state.due.items()):
+        for id, (due, name) in list(self.state.due.items()):
             if due <= now:
                 del self.state.due[id]
-                instance = self.backend.get_instance(id)
-                instance._state.name, instance._state.code = name, code
+                set_state(self.backend.get_instance(id), name)
                 self.turned = True
         return super().call_action()
 
-    def _turn(self, instance: Instance, through: tuple[str, int], to: tuple[str, int]) -> None:
-        """Let an instance be in the first state for a while, then in the second."""
-        instance._state.name, instance._state.code = through
-        self.state.due[instance.id] = (time.monotonic() + self.action_seconds, *to)
+    def _turn(self, instance: Instance, through: str, to: str) -> None:
+        """Let an instance be in the first state for a while, then in the second; or until its host is."""
+        set_state(instance, through)
+        self.state.due.pop(instance.id, None)
+        if not self.by_hosts or self.fails:
+            self.state.due[instance.id] = (time.monotonic() + self.action_seconds, to)
 
     # Placement groups: moto has none.
 
@@ -162,8 +170,7 @@ class Responses(EC2Response):
         self.state.runs[token] = reservation
         for instance in reservation.instances:
             self._complete(instance)
-            ends = ("terminated", 48) if self.fails else ("running", 16)
-            self._turn(instance, ("pending", 0), ends)
+            self._turn(instance, "pending", "terminated" if self.fails else "running")
             if self.fails:
                 instance.state_reason.code = self.fails["code"]
                 instance.state_reason.message = f"{self.fails['code']}: {self.fails['message']}"
@@ -213,20 +220,26 @@ class Responses(EC2Response):
             for address in self.backend.addresses:
                 if address.instance is instance:
                     address.instance = address.eni = address.association_id = None
-            self._turn(instance, ("shutting-down", 32), ("terminated", 48))
+            self._turn(instance, "shutting-down", "terminated")
         return result
 
     def stop_instances(self) -> ActionResult:
         result = super().stop_instances()
         for id in self._get_param("InstanceIds"):
-            self._turn(self.backend.get_instance(id), ("stopping", 64), ("stopped", 80))
+            self._turn(self.backend.get_instance(id), "stopping", "stopped")
         return result
 
     def start_instances(self) -> ActionResult:
         result = super().start_instances()
         for id in self._get_param("InstanceIds"):
-            self._turn(self.backend.get_instance(id), ("pending", 0), ("running", 16))
+            self._turn(self.backend.get_instance(id), "pending", "running")
         return result
+
+    def reboot_instances(self) -> ActionResult:
+        for id in self._get_param("InstanceIds"):
+            if self.backend.get_instance(id).state == "running":
+                self.state.reboots[id] = self.state.reboots.get(id, 0) + 1
+        return EmptyResult()
 
     def modify_instance_attribute(self) -> ActionResult:
         instance = self.backend.get_instance(self._get_param("InstanceId"))

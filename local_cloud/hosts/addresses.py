@@ -14,6 +14,11 @@ ARCHIVES = "198.19.255.80"  # package archives over HTTP and HTTPS, under their 
 ACME = "198.19.255.44"  # stands for Let's Encrypt
 WORLD = "198.19.255.1"  # whoever comes from outside, over 127.90.x.y
 
+# Of EC2 alone.
+VPC_RESOLVER = "169.254.169.253"
+ROUTERS = ipaddress.IPv4Network("198.19.128.0/18")  # of VPCs, towards the site
+ASKING = ipaddress.IPv4Network("198.19.0.0/17")  # as whom an instance asks the site's services: private ranges overlap
+
 _OUTSIDE = ipaddress.IPv4Network("127.90.0.0/16")
 _INSIDE = ipaddress.IPv4Network("198.18.0.0/16")
 

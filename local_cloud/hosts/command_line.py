@@ -31,12 +31,16 @@ def table(hosts: list[Doc]) -> str:
 
 
 def find(cloud: LocalCloud, name: str) -> Doc:
-    """By the server's whole name, or without what the engine appends (bridge-2 for bridge-2-1a2b3c4)."""
+    """By the server's whole name, its id, or without what is around it (bridge-2 for dev-bridge-2-1a2b3c4).
+
+    At Hetzner the engine appends something to each name; at AWS it begins with the cluster's, and ends as the id does.
+    """
     hosts: list[Doc] | None = cloud.admin.status()["hosts"]
     if hosts is None:
         raise UnknownHostError("the embedded cloud runs without hosts")
-    found = [host for host in hosts if host["name"] == name]
-    found = found or [host for host in hosts if re.fullmatch(re.escape(name) + "-[0-9a-f]{7}", host["name"])]
+    found = [host for host in hosts if name in (host["name"], host["instance"])]
+    for around in ("{}-[0-9a-f]{{7}}", ".+-{}-[0-9a-f]{{7}}"):
+        found = found or [host for host in hosts if re.fullmatch(around.format(re.escape(name)), host["name"])]
     if len(found) != 1:
         names = ", ".join(host["name"] for host in hosts) or "none"
         raise UnknownHostError(

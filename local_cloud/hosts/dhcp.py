@@ -17,8 +17,12 @@ class DhcpServer:
         interface: str,
         network: ipaddress.IPv4Network,
         options: list[str],
+        network6: ipaddress.IPv6Network | None = None,
     ) -> None:
-        """`folder` is made; `namespace`: where the interface is, None for that of this process."""
+        """`folder` is made; `namespace`: where the interface is, None for that of this process.
+
+        With `network6` also DHCPv6, told of by router advertisements: each address is reached by way of the router.
+        """
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         command = [
@@ -30,6 +34,7 @@ class DhcpServer:
             f"--dhcp-range={network.network_address},static,{network.netmask},24h",
             f"--dhcp-hostsdir={folder}",
             *(f"--dhcp-option={option}" for option in options),
+            *((f"--dhcp-range={network6.network_address},static,off-link,64,24h", "--enable-ra") if network6 else ()),
         ]
         self._running = asyncio.create_task(_kept_running(command))
 

@@ -11,18 +11,15 @@ WORLD was judged before by `allowed`, with the address of the real client. Range
 (127.90.x.y), packets between hosts carry inside ones: a rule means both.
 """
 
-import asyncio
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..hetzner import labels, primary_ips
+from ..hetzner import labels
 from ..store import Doc, Store
 from . import addresses
+from .rulesets import NEIGHBOURS, Network, hook, meant
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-PUBLIC = ipaddress.IPv4Network((int(primary_ips.FIRST_IPV4), 16))
 PROTOCOLS = {  # of a rule -> of a packet, by IP version
     "tcp": {4: "tcp", 6: "tcp"},
     "udp": {4: "udp", 6: "udp"},
@@ -31,13 +28,6 @@ PROTOCOLS = {  # of a rule -> of a packet, by IP version
     "gre": {4: "gre", 6: "gre"},
 }
 PEERS = {"in": ("saddr", "source_ips"), "out": ("daddr", "destination_ips")}  # the other end: in a packet, in a rule
-NEIGHBOURS = (
-    "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld2-listener-report }"
-)
-
-
-class RulesetError(Exception):
-    """nft refused a ruleset; the one before still holds."""
 
 
 class Guarded(NamedTuple):
@@ -49,7 +39,7 @@ class Guarded(NamedTuple):
 
 
 def ruleset(store: Store) -> str:
-    """Everything that `apply` needs; it takes the place of what was there in one step."""
+    """Everything that `rulesets.apply` needs; it takes the place of what was there in one step."""
     guarded = list(_guarded(store))
     used = {firewall["id"]: firewall for one in guarded for firewall in one.firewalls}
     senders, receivers = _verdicts(guarded, "out", "saddr"), _verdicts(guarded, "in", "daddr")
@@ -67,22 +57,13 @@ def ruleset(store: Store) -> str:
         *(line for firewall in used.values() for line in _chains_of_firewall(firewall)),
         *(line for one in guarded for line in _chains_of_server(one)),
         # Two chains in one hook: what the first accepts goes on to the second.
-        *_hook("forward_out", "forward", 0, senders),
-        *_hook("forward_in", "forward", 1, receivers),
-        *_hook("input", "input", 0, always_to + senders),
-        *_hook("output", "output", 0, always_from + receivers),
+        *hook("forward_out", "forward", 0, senders),
+        *hook("forward_in", "forward", 1, receivers),
+        *hook("input", "input", 0, always_to + senders),
+        *hook("output", "output", 0, always_from + receivers),
         "}",
     ]
     return "\n".join(lines) + "\n"
-
-
-async def apply(text: str) -> None:
-    """Put a ruleset into force in the network namespace of this process, or raise RulesetError."""
-    pipe = asyncio.subprocess.PIPE
-    nft = await asyncio.create_subprocess_exec("nft", "-f", "-", stdin=pipe, stdout=pipe, stderr=pipe)
-    _, errors = await nft.communicate(text.encode())
-    if nft.returncode:
-        raise RulesetError(errors.decode(errors="replace").strip())
 
 
 def allowed(store: Store, server_id: int, protocol: str, port: int, client: str) -> bool:
@@ -135,11 +116,6 @@ def _networks(store: Store, project: str, server: Doc) -> list[Network]:
     ]
 
 
-def _hook(name: str, hook: str, order: int, rules: list[str]) -> list[str]:
-    begin = f"type filter hook {hook} priority filter + {order}; policy accept;"
-    return [f"chain {name} {{", begin, "ct state established,related accept", *rules, "}"]
-
-
 def _verdicts(guarded: list[Guarded], direction: str, field: str) -> list[str]:
     """One look-up for each IP version: from a server's address to its chain."""
     lines = []
@@ -170,7 +146,7 @@ def _chains_of_firewall(firewall: Doc) -> Iterator[str]:
         yield f"chain firewall_{firewall['id']}_{direction} {{"
         for rule in [rule for rule in firewall["rules"] if rule["direction"] == direction]:
             for version, family in ((4, "ip"), (6, "ip6")):
-                found = ", ".join(map(str, _meant(rule[ranges], version)))
+                found = ", ".join(map(str, meant(rule[ranges], version)))
                 if found:
                     yield f"{family} {field} {{ {found} }} {_matched(rule, version)} accept"
         yield "}"
@@ -182,18 +158,3 @@ def _matched(rule: Doc, version: int) -> str:
         return f"meta l4proto {protocol}"
     first, last = _ports(rule["port"])
     return f"{protocol} dport {first}" + (f"-{last}" if last > first else "")
-
-
-def _meant(ranges: Iterable[str], version: int) -> Iterator[Network]:
-    """The ranges of one IP version, with the inside addresses of the public ones; none overlaps another."""
-    if version == 6:
-        found = [ipaddress.IPv6Network(text) for text in ranges if ":" in text]
-        # Only numbers: Python takes any text after a "%" for the name of an interface.
-        plain = [ipaddress.IPv6Network((int(network.network_address), network.prefixlen)) for network in found]
-        return ipaddress.collapse_addresses(plain)
-    written = [ipaddress.IPv4Network(text) for text in ranges if ":" not in text]
-    public = [network if network.subnet_of(PUBLIC) else PUBLIC for network in written if network.overlaps(PUBLIC)]
-    inside = [
-        ipaddress.IPv4Network((addresses.inside(str(network.network_address)), network.prefixlen)) for network in public
-    ]
-    return ipaddress.collapse_addresses(written + inside)

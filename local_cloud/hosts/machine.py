@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -56,13 +56,16 @@ class Machine:
             (self.folder / name).mkdir(parents=True)
         (self.folder / "base").write_text(str(base))
 
-    async def boot(self, memory: float) -> None:
-        """Start it with so much memory to be seen (GB); returns when its init runs. BootError if it does not."""
+    async def boot(self, memory: float, firmware: Mapping[str, str]) -> None:
+        """Start it with so much memory to be seen (GB); returns when its init runs. BootError if it does not.
+
+        `firmware`: what its tables say, by the names of dmidecode; by them cloud-init tells where it is.
+        """
         base = Path((self.folder / "base").read_text())
         if not base.is_dir():
             raise BootError(f"the image that its disk lies on was removed, {base}: rebuild the server")
         await self._mount(base)
-        self._firmware(memory)
+        self._firmware(memory, firmware)
         self._told = False
         with self.console.open("ab") as console:
             self._nspawn = await asyncio.create_subprocess_exec(
@@ -151,13 +154,12 @@ class Machine:
         if self.root.is_mount():
             await run("umount", "--recursive", "--lazy", str(self.root))
 
-    def _firmware(self, memory: float) -> None:
+    def _firmware(self, memory: float, firmware: Mapping[str, str]) -> None:
         """What a server's firmware says of it, where the image's cloud-init looks for it."""
         folder = self.root / "etc/test-dmi"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "system-manufacturer").write_text("Hetzner\n")
-        (folder / "system-product-name").write_text("vServer\n")
-        (folder / "system-serial-number").write_text(f"{self.server}\n")
+        for name, value in firmware.items():
+            (folder / name).write_text(f"{value}\n")
         kilobytes = int(memory * 1_000_000 * 0.96)
         real = Path("/proc/meminfo").read_text()
         (folder / "meminfo").write_text(re.sub(r"(MemTotal|MemFree|MemAvailable):.*", rf"\1: {kilobytes} kB", real))

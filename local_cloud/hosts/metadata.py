@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import yaml
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -13,7 +12,7 @@ from ..store import Doc, Store
 from . import addresses
 
 
-def build(store: Store, asking: Callable[[str], tuple[str, Doc] | None]) -> Starlette:
+def routes(store: Store, asking: Callable[[str], tuple[str, Doc] | None]) -> list[Route]:
     """`asking` gives the project and the server behind an inside address."""
 
     async def answer(request: Request) -> Response:
@@ -32,7 +31,7 @@ def build(store: Store, asking: Callable[[str], tuple[str, Doc] | None]) -> Star
             return PlainTextResponse("not found", 404)
         return PlainTextResponse(str(value) if isinstance(value, str | int) else yaml.safe_dump(value))
 
-    return Starlette(routes=[Route("/hetzner/v1/{path:path}", answer)])
+    return [Route("/hetzner/v1/{path:path}", answer)]
 
 
 def _values(store: Store, project: str, server: Doc) -> dict[str, object]:

@@ -81,11 +81,7 @@ class Networks:
     async def plug_in(self, plug: Plug) -> None:
         """A network namespace for the server, new and with nothing but its public interface."""
         await self.unplug(plug.server)
-        host, port = namespace(plug.server), f"p{plug.server}"
-        await run("ip", "netns", "add", host)
-        # Nobody else can have its address: to look for duplicates would cost each boot two seconds.
-        await run("ip", "netns", "exec", host, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
-        await ip("link set lo up", host)
+        host, port = await make_namespace(plug.server), f"p{plug.server}"
         if plug.ipv4 is None and plug.ipv6 is None:
             return
         if plug.ipv4:
@@ -108,8 +104,7 @@ class Networks:
             with suppress(CommandError):
                 await ip(f"link del {port}", _namespace_of(router))
         self._plugged.pop(server, None)
-        if namespace(server) in await _namespaces():
-            await run("ip", "netns", "del", namespace(server))
+        await remove_namespace(server)
 
     async def attach(self, server: int, network: Doc, interface: Doc) -> None:
         """A second interface, with its address by DHCP."""
@@ -174,6 +169,21 @@ class Networks:
 
 def namespace(server: int) -> str:
     return f"h{server}"
+
+
+async def make_namespace(server: int) -> str:
+    """A server's network namespace, empty; its name."""
+    host = namespace(server)
+    await run("ip", "netns", "add", host)
+    # Nobody else can have its address: to look for duplicates would cost each boot two seconds.
+    await run("ip", "netns", "exec", host, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
+    await ip("link set lo up", host)
+    return host
+
+
+async def remove_namespace(server: int) -> None:
+    if namespace(server) in await _namespaces():
+        await run("ip", "netns", "del", namespace(server))
 
 
 def _namespace_of(network: str) -> str | None:

@@ -1,28 +1,30 @@
 """What `status` says of hosts."""
 
 from ..store import Doc
-from . import addresses
-from .inventory import Inventory
-from .operations import Operations
+from .machines import Machines
 
 
-def entries(inventory: Inventory, operations: Operations) -> list[Doc]:
-    """One entry per server, those that are off included."""
-    found = []
-    for project, server in inventory.servers():
-        machine = operations.machines.get(server["id"])
-        ipv4 = inventory.ipv4(project, server)
-        found.append(
-            {
-                "id": server["id"],
-                "name": server["name"],
-                "status": server["status"],
-                "public": addresses.outside(ipv4) if ipv4 else None,
-                "private": [interface["ip"] for interface in server["networks"] if not interface["pending"]],
-                "init": machine and machine.init,
-                "since": machine and machine.since,
-                "cloud_init": machine.cloud_init() if machine else None,
-                "folder": str(operations.folder(server["id"])),
-            }
-        )
-    return found
+def entry(
+    machines: Machines,
+    number: int,
+    *,
+    name: str,
+    instance: str,
+    status: str,
+    public: str | None,
+    private: list[str],
+) -> Doc:
+    """One server: what its API says of it, and what its host does. `instance` is the API's own id of it."""
+    machine = machines.find(number)
+    return {
+        "id": number,
+        "name": name,
+        "instance": instance,
+        "status": status,
+        "public": public,
+        "private": private,
+        "init": machine and machine.init,
+        "since": machine and machine.since,
+        "cloud_init": machine.cloud_init() if machine else None,
+        "folder": str(machines.folder(number)),
+    }

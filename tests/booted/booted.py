@@ -49,6 +49,11 @@ class Host:
         """What it changed on its image; also there while it is off."""
         return Path(self.entry["folder"]) / "upper"
 
+    @property
+    def made(self) -> float:
+        """When its disk was, in seconds of the epoch."""
+        return (self.disk.parent / "base").stat().st_mtime
+
     def run(self, command: str, *, check: bool = True, timeout: float = 60) -> str:
         """A shell command on the host as root; its standard output. CalledProcessError where it fails."""
         asked = [*inside(self.cluster.workshop.cloud, self.entry), "bash", "-c", command]

@@ -35,6 +35,20 @@ table inet watched {
 """
 
 
+ASK_AS_EVERYBODY = """
+import os, pwd, socket, sys
+for user in pwd.getpwall():
+    if os.fork() == 0:
+        os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+        with socket.socket() as asked:
+            asked.settimeout(5)
+            print(user.pw_name, asked.connect_ex(("169.254.169.254", 80)) == 0)
+        sys.stdout.flush()
+        os._exit(0)
+    os.wait()
+"""
+
+
 UNTRACKED = f"""
 table inet scanning {{
   chain output {{ type filter hook output priority raw; policy accept; tcp sport {SOURCE} notrack; }}
@@ -124,6 +138,13 @@ def on_the_private_network(cluster: Cluster, host: Host) -> Iterator[None]:
             host.act("detach_from_network", network=network)
     finally:
         network.delete_subnet(subnet).wait_until_finished()
+
+
+def who_reaches_metadata(host: Host) -> list[str]:
+    """The users of a host who may ask the cloud's metadata service."""
+    answers = dict(line.split() for line in host.run(f"python3 -c {shlex.quote(ASK_AS_EVERYBODY)}").split("\n"))
+    assert {"root", "nobody", "_apt"} < set(answers), answers
+    return [user for user, reached in answers.items() if reached == "True"]
 
 
 def open_from_here(address: str) -> list[int]:

@@ -12,10 +12,8 @@ from tests.booted.booted import Cluster
 
 def secrets_of(cluster: Cluster) -> dict[str, list[bytes]]:
     """By name: `password jvb`, `key ca`, `token hetzner` ...; each with all its shapes."""
-    found: dict[str, list[bytes]] = {
-        "token hetzner": texts(cluster.workshop.hetzner_token),
-        "token cloudflare": texts(cluster.workshop.cloudflare_token),
-    }
+    found = {name: texts(secret) for name, secret in cluster.workshop.machines.secrets().items()}
+    found["token cloudflare"] = texts(cluster.workshop.cloudflare_token)
     for resource in cluster.stack.state(show_secrets=True)["deployment"]["resources"]:
         name = resource["urn"].rpartition("::")[2]
         if resource["type"] == "random:index/randomPassword:RandomPassword":

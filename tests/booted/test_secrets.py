@@ -6,55 +6,20 @@ world-readable `jitsi-meet-prosody/turn-secret`, which nothing uses here. Not se
 the stand-in of jitsi-meet-prosody hands the bridges' password to `prosodyctl` as an argument, the real one by a pipe.
 """
 
-import json
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from local_cloud.hosts.command_line import inside
-from tests.booted.booted import Cluster, Host, eventually
+from tests.booted.booted import Cluster, eventually
 from tests.booted.operator import KEYS
+from tests.booted.secret_search import needed, search
 from tests.booted.secret_values import secrets_of
-
-SEARCH = (Path(__file__).parent / "search.py").read_text()
-
-
-@dataclass(frozen=True, order=True)
-class Find:
-    name: str
-    place: str
-    mode: str
-    owner: str
 
 
 @pytest.fixture(scope="module")
 def secrets(cluster: Cluster) -> dict[str, list[bytes]]:
     return secrets_of(cluster)
-
-
-def search(host: Host, secrets: dict[str, list[bytes]]) -> list[Find]:
-    needles = json.dumps({name: [shape.hex() for shape in shapes] for name, shapes in secrets.items()})
-    since = host.server().created.timestamp()
-    asked = [*inside(host.cluster.workshop.cloud, host.entry), "python3", "-c", SEARCH, str(since)]
-    done = subprocess.run(asked, input=needles, text=True, capture_output=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return sorted(Find(**found) for found in json.loads(done.stdout))
-
-
-def needed(domain: str) -> dict[str, list[Find]]:
-    """What may be on a host, by its role."""
-    return {
-        "shard": [
-            Find("key auth", f"/var/lib/prosody/auth.{domain}.key", "0600", "prosody"),
-            Find("key signaling-host", "/etc/ssh/ssh_host_ed25519_key", "0600", "root"),
-            Find("key web", "/etc/jitsi-fleet/tls/site.key", "0600", "root"),
-            Find("password focus", "/etc/jitsi/jicofo/jicofo.conf", "0640", "jicofo"),
-        ],
-        "bridge": [Find("password jvb", "/etc/jitsi/videobridge/jvb.conf", "0600", "jvb")],
-    }
 
 
 def test_all_secrets_of_the_cluster_are_searched_for(secrets: dict[str, list[bytes]]) -> None:

@@ -61,6 +61,10 @@ class Machines(Protocol):
         """The provider's keys in a stack file."""
         ...
 
+    def secrets(self) -> dict[str, str]:
+        """What of them nobody else may know, by a name for messages."""
+        ...
+
     def settings(self) -> dict[str, Any]:
         """What the program must be told for this cloud."""
         ...
@@ -108,6 +112,9 @@ class HetznerMachines:
 
     def configuration(self) -> dict[str, Any]:
         return {"hcloud:endpoint": self.cloud.hetzner_url, "hcloud:token": self.token}
+
+    def secrets(self) -> dict[str, str]:
+        return {"token hetzner": self.token}
 
     def settings(self) -> dict[str, Any]:
         return {}
@@ -174,6 +181,9 @@ class AwsMachines:
             "aws:skipRequestingAccountId": "true",
             "aws:maxRetries": "2",
         }
+
+    def secrets(self) -> dict[str, str]:
+        return {"key aws": self.secret_key}
 
     def settings(self) -> dict[str, Any]:
         return {"cloud": "aws", "locations": [self.words.locations[0]]}

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from tests.level3_applied import loaded_python
-from tests.level3_applied.applied import Run, Stack, Workshop, zone_id
+from tests.level3_applied.applied import CHECKOUT, Run, Stack, Workshop, zone_id
 from tests.plugins.ssh_server import SshServer, serving
 
 PROGRAM = Path(__file__).parent / "recorded_program"
@@ -89,7 +89,7 @@ class RecordedStack(Stack):
         self.workshop, self.ssh, self.name = workshop, ssh, "dev"
         self.folder = workshop.folder / "recorded"
         shutil.copytree(PROGRAM, self.folder)
-        loaded_python.environment(self.folder / ".venv")
+        loaded_python.environment(self.folder / ".venv", CHECKOUT / ".venv")
         self.settings: dict[str, Any] = dict(FIRST)
         # Once: a private key reads differently each time it is exported.
         self.connection = ssh.connection(user="root", perDialTimeout=2)

@@ -124,7 +124,8 @@ def test_public_addresses_come_from_the_range_of_the_embedded_cloud(ec2: Any) ->
 
 def test_a_spread_group_holds_seven_running_instances_in_each_zone(ec2: Any) -> None:
     ec2.create_placement_group(GroupName="bridges", Strategy="spread")
-    subnet, group = make_subnet(ec2), {"Placement": {"GroupName": "bridges"}}
+    subnet = make_subnet(ec2)
+    group: dict[str, Any] = {"Placement": {"GroupName": "bridges"}}
     first, *_ = (run(ec2, subnet, wait=False, **group)["InstanceId"] for _ in range(7))
     with pytest.raises(ClientError) as refused:
         run(ec2, subnet, **group)

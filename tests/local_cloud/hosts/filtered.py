@@ -6,7 +6,7 @@ from typing import Any
 
 from hcloud.firewalls import FirewallResource, FirewallResourceLabelSelector, FirewallRule
 
-from local_cloud.hosts import firewalls
+from local_cloud.hosts import firewalls, rulesets
 from local_cloud.process import LocalCloud
 from local_cloud.store import Store
 
@@ -28,7 +28,7 @@ class Filtered:
 
     def enforce(self) -> None:
         text = firewalls.ruleset(self.store)
-        self.site.run(lambda: asyncio.run(firewalls.apply(text)))
+        self.site.run(lambda: asyncio.run(rulesets.apply(text)))
 
     def guard(self, *rules: FirewallRule, name: str = "web", selector: str | None = None) -> Any:
         """A new firewall for one server, or for a selector; in force when this returns."""

@@ -6,12 +6,15 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hcloud.images import Image
 from hcloud.server_types import ServerType
 
 from local_cloud import process
+from local_cloud.hosts.command_line import find
 
 from . import plain
 from .plain import Host, Lab, until
@@ -89,6 +92,19 @@ def test_a_host_that_is_not_meant_by_one_name_is_refused(lab: Lab, host: Host, n
     assert host.name
     code, text = run(lab.state, "exec", name, after=("true",))
     assert (code, said in text, "Traceback" in text) == (1, True, False)
+
+
+@pytest.mark.parametrize("called", ["dev-bridge-2-1a2b3c4", "i-0123456781a2b3c4", "dev-bridge-2", "bridge-2"])
+def test_a_host_of_ec2_is_found_by_its_tag_and_its_id(called: str) -> None:
+    hosts = [
+        {"name": name, "instance": instance}
+        for name, instance in (("dev-bridge-2-1a2b3c4", "i-0123456781a2b3c4"), ("dev-bridge-12-5d6e7f8", "i-2"))
+    ]
+
+    class Cloud:
+        admin = SimpleNamespace(status=lambda: {"hosts": hosts})
+
+    assert find(cast(process.LocalCloud, Cloud()), called) == hosts[0]
 
 
 def test_an_option_after_the_host_s_name_is_ours_and_a_command_needs_its_dashes(lab: Lab, host: Host) -> None:

@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from local_cloud.hosts import addresses, firewalls
+from local_cloud.hosts import addresses, firewalls, rulesets
 from local_cloud.process import LocalCloud
 
 from .filtered import Filtered, build, into, out
@@ -215,8 +215,8 @@ def test_a_firewall_that_is_taken_away_leaves_the_server_open(lab: Filtered) -> 
 
 def test_a_ruleset_that_nft_refuses_leaves_the_old_one_in_force(lab: Filtered) -> None:
     lab.guard()
-    with pytest.raises(firewalls.RulesetError, match="syntax error"):
-        lab.site.run(lambda: asyncio.run(firewalls.apply("table inet cloud {}\ndelete table inet cloud\nnonsense\n")))
+    with pytest.raises(rulesets.RulesetError, match="syntax error"):
+        lab.site.run(lambda: asyncio.run(rulesets.apply("table inet cloud {}\ndelete table inet cloud\nnonsense\n")))
     assert dropped(tcp, lab.peer, lab.web, lab.web.ipv4, 4443)
 
 
