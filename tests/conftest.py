@@ -18,8 +18,10 @@ from tools import packages
 sys.path.append(str(packages.library(packages.CHECKOUT / ".venv-aws")))
 
 BOOTED = "tests/booted/"
+# Drains come after all others that see the shared cluster: they leave it as they have made it.
 LONGEST_FIRST = (
     BOOTED,
+    f"{BOOTED}test_drains.py",
     "tests/level3_applied/test_recorded_steps.py",
     "tests/packages/test_jicofo_moments.py",
     "tests/level3_applied/test_faults.py",
@@ -52,7 +54,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
-        return next((n for n, start in enumerate(LONGEST_FIRST) if item.nodeid.startswith(start)), len(LONGEST_FIRST))
+        fitting = [start for start in LONGEST_FIRST if item.nodeid.startswith(start)]
+        return LONGEST_FIRST.index(max(fitting, key=len)) if fitting else len(LONGEST_FIRST)
 
     items.sort(key=place)
     for item in items:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import authority
@@ -47,8 +48,17 @@ def download(target: Path, recipe: Recipe, base: Path, jitsi: Path) -> None:
         apt.run("--download-only", *install)
         for place in (DEBIAN, SECURITY):
             (target / place).mkdir(parents=True)
-        for file in (state / "archives").glob("*.deb"):
-            shutil.move(file, target / (SECURITY if origins[file.name] else DEBIAN))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            files = (state / "archives").glob("*.deb")
+            list(pool.map(lambda file: _repack(file, target / (SECURITY if origins[file.name] else DEBIAN)), files))
+
+
+def _repack(package: Path, target: Path) -> None:
+    """The same package with zstd instead of xz, which took a sixth of the processor time of each host's boot."""
+    with tempfile.TemporaryDirectory(prefix=f"{package.stem}-", dir=package.parent) as folder:
+        subprocess.run(["dpkg-deb", "--raw-extract", package, folder], check=True, capture_output=True)
+        packed = str(target / package.name)
+        subprocess.run(["dpkg-deb", "-Zzstd", "-z3", "--build", folder, packed], check=True, capture_output=True)
 
 
 def compose(www: Path, packages: Iterable[tuple[Recipe, Path]], jitsi: Path, keys: Path) -> None:

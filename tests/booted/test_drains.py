@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,10 +12,9 @@ from tools.drains import forecast, status
 
 
 @pytest.fixture(scope="module")
-def fleet(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    fleet = Fleet(cluster, tmp_path_factory.mktemp("people"))
-    yield fleet
-    fleet.at(2, drainMinutes=0)
+def fleet(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    """Left with one bridge: these are the last tests that see the shared cluster (tests/conftest.py)."""
+    return Fleet(cluster, tmp_path_factory.mktemp("people"))
 
 
 async def none_dropped(on_stage: Scene) -> None:
@@ -50,7 +48,7 @@ def test_an_old_bridge_stays_until_its_replacement_carries_calls(cluster: Cluste
 
 def test_added_bridges_join_and_leave_the_others_as_they_were(cluster: Cluster, fleet: Fleet) -> None:
     before = {host.name for host in cluster.hosts()}
-    fleet.at(4)
+    fleet.at(3)
     assert before < {host.name for host in cluster.hosts()}
 
 
@@ -63,39 +61,39 @@ def test_a_drain_is_begun_at_the_right_host_only_and_goes_on_when_its_engine_was
     """
 
     async def play() -> None:
-        async with scene(fleet, "resumed", ["bridge-4"], rooms=2) as on_stage:
+        async with scene(fleet, "resumed", ["bridge-3"], rooms=2) as on_stage:
             answer = cluster.stack.pulumi("stack", "output", "--json", "--show-secrets", check=True)
             outputs = json.loads(answer.stdout)
-            rooms = len(on_stage.on("bridge-4"))
-            assert f"bridge-4: {rooms} conferences, {PEOPLE * rooms} people\n3 bridges stay" in forecast(outputs, 3)
-            assert "bridge-4" not in status(outputs)
+            rooms = len(on_stage.on("bridge-3"))
+            assert f"bridge-3: {rooms} conferences, {PEOPLE * rooms} people\n2 bridges stay" in forecast(outputs, 2)
+            assert "bridge-3" not in status(outputs)
             shard = cluster.shard
             shard.run("cd /etc/ssh && mkdir kept && mv ssh_host_* kept && ssh-keygen -A && systemctl restart ssh")
             try:
-                run = await on_stage.up(succeeds=False, bridges=3)
+                run = await on_stage.up(succeeds=False, bridges=2)
             finally:
                 shard.run("cd /etc/ssh && mv kept/* . && rmdir kept && systemctl restart ssh")
             assert "host key" in run.text
             assert not on_stage.said
-            await on_stage.killed_up(": drains: ", bridges=3)
+            await on_stage.killed_up(": drains: ", bridges=2)
             assert f"{rooms} conferences at the start, 0 moved, 0 dropped" in status(outputs)
             async with on_stage.beside(on_stage.up()):
-                await on_stage.on("bridge-4")[0].end()
+                await on_stage.on("bridge-3")[0].end()
             assert "goes on where it was interrupted" in on_stage.text
             await none_dropped(on_stage)
             assert on_stage.counts().ended >= 1
 
-    fleet.at(4, drainMinutes=1)
+    fleet.at(3, drainMinutes=1)
     asyncio.run(play())
 
 
 def test_a_bridge_whose_server_was_removed_by_hand_holds_nothing_up(cluster: Cluster, fleet: Fleet) -> None:
-    fleet.at(3, drainMinutes=0)
-    staying = {cluster.host(name).name for name in ("shard-1", "bridge-1", "bridge-2")}
-    cluster.host("bridge-3").act("delete")
-    cluster.stack.configure(bridges=2)
+    fleet.at(2, drainMinutes=0)
+    staying = {cluster.host(name).name for name in ("shard-1", "bridge-1")}
+    cluster.host("bridge-2").act("delete")
+    cluster.stack.configure(bridges=1)
     run = cluster.up()
     (said,) = Said.all_in(run.text)
-    assert (said.bridge, said.start, said.moved, said.dropped) == ("bridge-3", 0, 0, 0)
-    eventually(lambda: cluster.bridges_in_the_brewery() == 2, 120)
+    assert (said.bridge, said.start, said.moved, said.dropped) == ("bridge-2", 0, 0, 0)
+    eventually(lambda: cluster.bridges_in_the_brewery() == 1, 120)
     assert {host.name for host in cluster.hosts()} == staying
