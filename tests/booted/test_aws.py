@@ -1,6 +1,6 @@
 """Level 4: a cluster at AWS, on hosts of the embedded EC2: what that cloud does otherwise than Hetzner, to the hosts.
 
-In this order, on one cluster of its own: a node and three bridges in two zones, of which one bridge goes on the way.
+In this order, on one cluster of its own: a node and two bridges, each in a zone of its own, of which one goes on the way.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsCluster]:
     prepare_or_skip()
     workshop = Workshop.open(tmp_path_factory.mktemp("aws"), "aws", hosts=True, first_address=FIRST_ADDRESS)
     try:
-        cluster = AwsCluster(workshop, bridges=3, locations=list(AwsMachines.words.locations), drainMinutes=0)
+        cluster = AwsCluster(workshop, bridges=2, locations=list(AwsMachines.words.locations), drainMinutes=0)
         cluster.up()
         yield cluster
     finally:
@@ -102,7 +102,7 @@ def test_a_host_has_its_private_address_alone_and_the_world_another_one(hosts: l
 
 
 def test_bridges_of_both_zones_join(cluster: AwsCluster) -> None:
-    eventually(lambda: cluster.bridges_in_the_brewery() == 3, 60)
+    eventually(lambda: cluster.bridges_in_the_brewery() == 2, 60)
     zones = {cluster.instance(host)["Placement"]["AvailabilityZone"] for host in cluster.hosts()[1:]}
     assert zones == set(AwsMachines.words.locations)
     jids = cluster.jicofo("/debug")["bridge_selector"]["bridge"]
@@ -183,16 +183,16 @@ def forgotten(host: Host) -> bool:
 
 def test_nobody_is_dropped_when_a_bridge_goes(cluster: AwsCluster, fleet: Fleet) -> None:
     async def play() -> None:
-        async with scene(fleet, "aws", ["bridge-3"]) as on_stage:
-            await on_stage.up(bridges=2)
+        async with scene(fleet, "aws", ["bridge-2"]) as on_stage:
+            await on_stage.up(bridges=1)
             await asyncio.sleep(BOUND + 1)
             assert mistakes(on_stage.counts(), on_stage.said) == []
-            assert [each.bridge for each in on_stage.said] == ["bridge-3"]
+            assert [each.bridge for each in on_stage.said] == ["bridge-2"]
 
-    fleet.quiet(3)
+    fleet.quiet(2)
     asyncio.run(play())
-    eventually(lambda: cluster.bridges_in_the_brewery() == 2, 60)
-    assert len(cluster.workshop.cloud.admin.hosts()) == 3
+    eventually(lambda: cluster.bridges_in_the_brewery() == 1, 60)
+    assert len(cluster.workshop.cloud.admin.hosts()) == 2
 
 
 def test_hosts_that_reboot_keep_addresses_and_role_and_forget_their_user_data_again(
@@ -205,7 +205,7 @@ def test_hosts_that_reboot_keep_addresses_and_role_and_forget_their_user_data_ag
         assert forgotten(place.host)
     assert [place.host.run(IDENTITY) for place in hosts] == before
     assert places(cluster) == hosts
-    eventually(lambda: cluster.bridges_in_the_brewery() == 2, 120)
+    eventually(lambda: cluster.bridges_in_the_brewery() == 1, 120)
 
 
 def test_a_destroyed_cluster_leaves_nothing(cluster: AwsCluster) -> None:

@@ -59,7 +59,7 @@ def environment(folder: Path, original: Path) -> Path:
 def _server(python: Path) -> str:
     """The socket of this Python with its packages loaded, which ends with this process."""
     path = str(Path(tempfile.mkdtemp(prefix="loaded-")) / "socket")
-    command = [python, "-m", "tests.level3_applied.loaded_python", path]
+    command = [str(python), "-m", "tests.level3_applied.loaded_python", path]
     checkout = Path(__file__).parents[2]
     server = subprocess.Popen(command, cwd=checkout, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert server.stdout
