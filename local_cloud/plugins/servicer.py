@@ -9,6 +9,7 @@ Differs from the real plugins on purpose: there is no schema (`GetSchema`), whic
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import grpc  # type: ignore[import-untyped]
@@ -34,9 +35,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=self.provider.version)
 
     def Attach(self, request: Any, context: Any) -> Any:
-        """A double that was there before takes its next engine."""
+        """A double that was there before takes its next engine. What the last one has cancelled stays so."""
         self.engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(request.address))
-        self.provider.cancelled.clear()
+        self.provider.cancelled = threading.Event()
         return empty_pb2.Empty()
 
     def Cancel(self, request: Any, context: Any) -> Any:

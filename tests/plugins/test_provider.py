@@ -4,13 +4,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import grpc  # type: ignore[import-untyped]
 import pytest
+from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from google.rpc import status_pb2  # type: ignore[import-untyped]
-from pulumi.runtime.proto import provider_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from local_cloud.plugins.provider import Provider
 from local_cloud.plugins.resource import Call, Created, Input, PartialCreate, ProviderError, Resource
@@ -26,18 +30,45 @@ class Note(Resource):
     inputs: ClassVar = {"name": Input(filled=True), "title": Input(required=True, replaces=True), "labels": Input()}
     computed = ("length",)
 
-    def create(self, _: Call, inputs: Values) -> Created:
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+
+    def create(self, call: Call, inputs: Values) -> Created:
         if inputs["title"] == "refused":
             raise ProviderError("no such title")
+        if inputs["title"] == "slow":
+            self.begun.set()
+            # As those do that look whether they are cancelled each time they have waited for something else.
+            for _ in range(25):
+                time.sleep(0.2)
+                if call.cancelled.is_set():
+                    raise ProviderError("context canceled")
         if inputs["title"] == "half":
             raise PartialCreate("half written", "7", {"title": "half"})
         return Created("7", {**inputs, "length": len(inputs["title"])})
 
 
 @pytest.fixture
-def plugin() -> Iterator[Plugin]:
-    with running(Provider("notes", "1.2.3", [Note()])) as conversation:
+def note() -> Note:
+    return Note()
+
+
+@pytest.fixture
+def plugin(note: Note) -> Iterator[Plugin]:
+    with running(Provider("notes", "1.2.3", [note])) as conversation:
         yield conversation
+
+
+def test_a_call_that_one_engine_cancelled_ends_though_the_next_engine_has_come(note: Note, plugin: Plugin) -> None:
+    stub = provider_pb2_grpc.ResourceProviderStub(plugin.channel)
+    with ThreadPoolExecutor(1) as beside:
+        slow = beside.submit(plugin.call, "Create", {"urn": URN, "properties": {"title": "slow"}})
+        assert note.begun.wait(10)
+        stub.Cancel(empty_pb2.Empty())
+        stub.Attach(plugin_pb2.PluginAttach(address="127.0.0.1:9"))
+        with pytest.raises(grpc.RpcError, match="context canceled"):
+            slow.result(10)
+    assert plugin.call("Create", {"urn": URN, "properties": {"title": "a"}})["id"] == "7"
 
 
 def check(plugin: Plugin, news: Values, olds: Values | None = None) -> Values:
