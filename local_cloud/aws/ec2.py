@@ -18,7 +18,7 @@ os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # read when moto is imported
 from moto.core.request import Request
 from moto.ec2.models import ec2_backends, elastic_ip_addresses, elastic_network_interfaces, subnets, vpcs
 
-from .responses import GONE, Responses, set_state
+from .responses import GONE, Responses, end, set_state
 
 XML = {"content-type": "text/xml;charset=UTF-8"}
 STATUS = {"InsufficientInstanceCapacity": 500, "InternalError": 500, "RequestLimitExceeded": 503, "Unavailable": 503}
@@ -69,7 +69,7 @@ class Ec2:
         instance = backend.get_instance(document["instance"])
         if reason:
             if state == "terminated" and instance.state not in GONE:
-                instance.terminate()
+                end(instance)
             elif state == "stopped":
                 instance.stop()
             instance.state_reason.code, instance.state_reason.message = reason.partition(":")[0], reason

@@ -29,6 +29,13 @@ def set_state(instance: Instance, name: str) -> None:
     instance._state.name, instance._state.code = name, CODES[name]
 
 
+def end(instance: Instance) -> None:
+    """An end that nobody asked for. What the instance holds goes with it; moto would also say that its user did it."""
+    code, message = instance.state_reason.code, instance.state_reason.message
+    instance.terminate()
+    instance.state_reason.code, instance.state_reason.message = code, message
+
+
 class State:
     """What moto keeps no room for, for one account and region; it hangs on moto's own backend."""
 
@@ -70,7 +77,10 @@ class Responses(EC2Response):
         for id, (due, name) in list(self.state.due.items()):
             if due <= now:
                 del self.state.due[id]
-                set_state(self.backend.get_instance(id), name)
+                instance = self.backend.get_instance(id)
+                if name == "terminated" and instance.state not in GONE:
+                    end(instance)
+                set_state(instance, name)
                 self.turned = True
         return super().call_action()
 

@@ -198,6 +198,8 @@ def test_a_launch_that_fails_ends_the_instance_and_says_why(cloud: LocalCloud, e
     id = run(ec2, make_subnet(ec2), wait=False)["InstanceId"]
     until(ec2, id, "terminated")
     assert instance(ec2, id)["StateReason"]["Message"] == "Server.InternalError: on purpose"
+    held = {"Name": "attachment.instance-id", "Values": [id]}
+    assert ec2.describe_network_interfaces(Filters=[held])["NetworkInterfaces"] == [], "it would keep its subnet"
 
 
 def test_the_log_has_actions_and_parameters_and_nothing_secret(cloud: LocalCloud, ec2: Any) -> None:
