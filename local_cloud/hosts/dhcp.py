@@ -2,6 +2,8 @@
 
 import asyncio
 import ipaddress
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 AGAIN_SECONDS = 0.5  # until one that ended is started again
@@ -36,27 +38,32 @@ class DhcpServer:
             *(f"--dhcp-option={option}" for option in options),
             *((f"--dhcp-range={network6.network_address},static,off-link,64,24h", "--enable-ra") if network6 else ()),
         ]
-        self._running = asyncio.create_task(_kept_running(command))
+        self._process: asyncio.subprocess.Process | None = None
+        self._running = asyncio.create_task(self._kept_running(command))
 
     def lease(self, server: int, mac: str, address: str) -> None:
         (self._folder / str(server)).write_text(f"{mac},{address},24h\n")
 
     def forget(self, server: int) -> None:
-        (self._folder / str(server)).unlink(missing_ok=True)
+        """Its addresses can be another server's: dnsmasq learns of a file that has gone by SIGHUP (its manual)."""
+        file = self._folder / str(server)
+        if file.exists() and self._process:
+            file.unlink()
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGHUP)
 
     async def stop(self) -> None:
         self._running.cancel()
         await asyncio.wait([self._running])
 
-
-async def _kept_running(command: list[str]) -> None:
-    """Until it is cancelled; a program that ends is started again."""
-    while True:
-        process = await asyncio.create_subprocess_exec(*command)
-        try:
-            print(f"dnsmasq has ended with {await process.wait()} and is started again", flush=True)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        await asyncio.sleep(AGAIN_SECONDS)
+    async def _kept_running(self, command: list[str]) -> None:
+        """Until it is cancelled; a program that ends is started again."""
+        while True:
+            self._process = process = await asyncio.create_subprocess_exec(*command)
+            try:
+                print(f"dnsmasq has ended with {await process.wait()} and is started again", flush=True)
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+            await asyncio.sleep(AGAIN_SECONDS)

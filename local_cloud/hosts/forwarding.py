@@ -21,6 +21,7 @@ Judge = Callable[[int, str, int, str], bool]  # server, protocol, port, client's
 class Host(NamedTuple):
     outside: str  # 127.90.x.y
     inside: str
+    own: str  # what its programs know as its address: the inside one, or one that the cloud maps that to
     init: int  # its first process
 
 
@@ -42,9 +43,9 @@ class Forwarder:
         self._closed: dict[TcpPort, int] = {}  # ports that are closed, with connections that go on -> server
         self._problems: list[str] = []
 
-    def follow(self, hosts: Mapping[int, tuple[str, str, int]]) -> None:
-        """Server id -> (outside, inside, first process) of every host that runs; connections of others end."""
-        self._hosts = {server: Host(*host) for server, host in hosts.items()}
+    def follow(self, hosts: Mapping[int, Host]) -> None:
+        """Every host that runs, by the server's id; connections of others end."""
+        self._hosts = dict(hosts)
 
     def problems(self) -> list[str]:
         """What is not forwarded although a host listens on it; tried again each second."""
@@ -67,7 +68,7 @@ class Forwarder:
         wanted = set()
         for server, host in self._hosts.items():
             try:
-                found = ports.listening(host.init, host.inside)
+                found = ports.listening(host.init, host.own)
             except OSError as error:
                 problems.append(f"server {server}: what it listens on cannot be seen: {error.strerror}")
                 continue

@@ -22,7 +22,7 @@ MESSAGE_SIZE = 72  # bytes of struct inet_diag_msg
 DHCP_CLIENT = 68  # its packets never come from beyond the own network
 
 
-def listening(init: int, inside: str) -> set[tuple[str, int]]:
+def listening(init: int, own_address: str) -> set[tuple[str, int]]:
     """("tcp" | "udp", port) of the host with this first process, on its IPv4 address or on all; {} when it is gone."""
     try:
         netns = os.open(Path("/proc", str(init), "ns/net"), os.O_RDONLY)
@@ -32,7 +32,7 @@ def listening(init: int, inside: str) -> set[tuple[str, int]]:
         found = run_in(netns, lambda: list(_sockets()))
     finally:
         os.close(netns)
-    own = {ip_address("0.0.0.0"), ip_address("::"), ip_address(inside)}  # noqa: S104 - compared, not bound
+    own = {ip_address("0.0.0.0"), ip_address("::"), ip_address(own_address)}  # noqa: S104 - compared, not bound
     return {
         (protocol, port)
         for protocol, address, port in found

@@ -9,6 +9,7 @@ import traceback
 from ..hetzner import actions
 from ..store import Doc, Store
 from . import addresses, firewalls, report, rulesets
+from .forwarding import Host
 from .inventory import Inventory
 from .machine import BootError, Machine
 from .machines import Machines
@@ -59,12 +60,12 @@ class Servers:
     def report(self) -> list[Doc]:
         return [self._entry(project, server) for project, server in self._inventory.servers()]
 
-    def public(self) -> dict[int, tuple[str, str, int]]:
+    def public(self) -> dict[int, Host]:
         found = {}
         for project, server in self._inventory.servers():
             machine, ipv4 = self._machines.find(server["id"]), self._inventory.ipv4(project, server)
             if machine and machine.init and ipv4:
-                found[server["id"]] = (addresses.outside(ipv4), ipv4, machine.init)
+                found[server["id"]] = Host(addresses.outside(ipv4), ipv4, ipv4, machine.init)
         return found
 
     def allowed(self, number: int, protocol: str, port: int, client: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..store import Doc
+from .forwarding import Host
 from .machine import Machine
 
 
@@ -40,8 +41,8 @@ class Tenant(Protocol):
     def report(self) -> list[Doc]:
         """For `status`: one entry per server, those that are off included."""
 
-    def public(self) -> dict[int, tuple[str, str, int]]:
-        """Outside and inside address and init of every running host that has a public address."""
+    def public(self) -> dict[int, Host]:
+        """Every running host that has a public address."""
 
     def allowed(self, number: int, protocol: str, port: int, client: str) -> bool:
         """Whether one of these servers lets a client outside reach this port."""

@@ -161,7 +161,7 @@ def _word(operation: str, kind: str, name: str) -> str:
     if kind == "DnsRecord" and name.startswith("bridge"):
         return ""
     if kind in ("Vpc", "Subnet", "InternetGateway", "RouteTable", "Route", "RouteTableAssociation"):
-        return "" if operation == "create" else SHARED  # a zone more gets a subnet more
+        return "" if operation in ("create", "delete") else SHARED  # a zone more has a subnet more
     return {
         "Firewall": FIREWALLS,
         "SecurityGroup": FIREWALLS,

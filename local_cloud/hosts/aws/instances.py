@@ -14,6 +14,7 @@ from ...aws.ec2 import Ec2
 from ...aws.instances import GROUP, INSTANCE
 from ...store import Doc, Store
 from .. import addresses, report
+from ..forwarding import Host
 from ..machine import BootError, Machine
 from ..machines import Machines
 from ..rulesets import RulesetError
@@ -26,8 +27,12 @@ from .vpcs import Vpcs
 ORDERLY_SECONDS = 60.0
 # The prepared image looks for Hetzner alone. Debian's AMI looks for every cloud and tells by the firmware where it is:
 # first ds-identify does, which takes no container for EC2 and so must leave it to cloud-init, which is asked next.
+# Debian 13's cloud-init would also have udev tell it of interfaces that come later: in a container there is no udev.
 IMAGE = {
-    "etc/cloud/cloud.cfg.d/95_ec2.cfg": "datasource_list: [Hetzner, Ec2]\n",
+    "etc/cloud/cloud.cfg.d/95_ec2.cfg": """\
+datasource_list: [Hetzner, Ec2]
+updates: {network: {when: [boot-new-instance]}}
+""",
     "etc/cloud/ds-identify.cfg": "policy: search,found=all,maybe=none,notfound=enabled\n",
 }
 
@@ -85,12 +90,13 @@ class Instances:
             for _, doc in self._all()
         ]
 
-    def public(self) -> dict[int, tuple[str, str, int]]:
+    def public(self) -> dict[int, Host]:
         found = {}
         for _, doc in self._all():
             machine = self._machines.find(doc["id"])
             if machine and machine.init and rules.mapped(doc):
-                found[doc["id"]] = (doc["public_ipv4"], addresses.inside(doc["public_ipv4"]), machine.init)
+                public = doc["public_ipv4"]
+                found[doc["id"]] = Host(public, addresses.inside(public), doc["private_ipv4"], machine.init)
         return found
 
     def allowed(self, number: int, protocol: str, port: int, client: str) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from local_cloud.hosts import forwarding
 from local_cloud.hosts.forwarding import Forwarder
 from local_cloud.hosts.netns import socket_in
 
@@ -46,7 +47,7 @@ class Border:
     @asynccontextmanager
     async def forwarded(self) -> AsyncIterator[Forwarder]:
         forwarder = Forwarder(self.outside, self._judge)
-        forwarder.follow({SERVER: (self.host.public, self.host.ipv4, self.host.pid)})
+        forwarder.follow({SERVER: forwarding.Host(self.host.public, self.host.ipv4, self.host.ipv4, self.host.pid)})
         running = asyncio.create_task(forwarder.run())
         try:
             yield forwarder

@@ -183,3 +183,15 @@ def _echoed(address: str) -> bytes:
             return client.recv(100)
         except OSError:
             return b""
+
+
+def test_an_address_that_one_host_gave_back_can_be_anothers(
+    hosts: tuple[Host, Host, Host], inside: tuple[Any, Any]
+) -> None:
+    _, bob, eve = hosts
+    first, second = inside
+    bob.act("detach_from_network", network=first)
+    eve.act("detach_from_network", network=second)
+    eve.act("attach_to_network", network=first, ip="10.0.1.8")
+    _ask_for_address(eve)
+    assert "inet 10.0.1.8/32" in eve.run("ip -4 -oneline address")

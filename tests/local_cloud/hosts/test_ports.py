@@ -34,6 +34,7 @@ async def test_only_what_the_public_side_can_reach_is_forwarded(border: Border) 
     try:
         found = ports.listening(border.host.pid, border.host.ipv4)
         assert found == {("tcp", 4001), ("tcp", 4002), ("tcp", 4003), ("tcp", 4004), ("udp", 4001)}
+        assert ("tcp", 4012) in ports.listening(border.host.pid, "10.0.0.2"), "what a public address may be mapped to"
         async with border.forwarded() as forwarder:
             await until(lambda: {(port.protocol, port.number) for port in forwarder._open} == found)
             assert [port for port in range(4000, 4020) if await border.is_open(port)] == [4001, 4002, 4003, 4004]
