@@ -34,6 +34,7 @@ from tests.level3_applied.applied import Workshop
 from tests.level3_applied.machines import AwsMachines
 
 FIRST_ADDRESS = "127.90.214.1"
+THIS_MACHINE = ["127.0.0.1/32", f"{addresses.WORLD}/32"]  # from outside, and as hosts see it; no neighbour
 SERVICE = "http://169.254.169.254/latest"
 TTL = "X-aws-ec2-metadata-token-ttl-seconds: 60"
 
@@ -67,7 +68,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsCluster]:
     prepare_or_skip()
     workshop = Workshop.open(tmp_path_factory.mktemp("aws"), "aws", hosts=True, first_address=FIRST_ADDRESS)
     try:
-        cluster = AwsCluster(workshop, bridges=2, locations=list(AwsMachines.words.locations), drainMinutes=0)
+        zones = list(AwsMachines.words.locations)
+        cluster = AwsCluster(workshop, bridges=2, locations=zones, drainMinutes=0, adminCidrs=THIS_MACHINE)
         cluster.up()
         yield cluster
     finally:
