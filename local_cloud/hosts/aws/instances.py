@@ -21,19 +21,30 @@ from ..rulesets import RulesetError
 from ..shell import CommandError
 from ..tenants import Landlord
 from . import metadata, rules
-from .vpcs import Vpcs
+from .vpcs import INTERFACE, Vpcs
 
 # As at EC2: an orderly end, then the power is cut. There it may take minutes.
 ORDERLY_SECONDS = 60.0
 # The prepared image looks for Hetzner alone. Debian's AMI looks for every cloud and tells by the firmware where it is:
 # first ds-identify does, which takes no container for EC2 and so must leave it to cloud-init, which is asked next.
-# Debian 13's cloud-init would also have udev tell it of interfaces that come later: in a container there is no udev.
+# A container has no udev, which Debian 13's cloud-init would have tell it of interfaces that come later; and its
+# interface no permanent address, by which netplan there knows the one to configure: so that file says the same by name.
 IMAGE = {
     "etc/cloud/cloud.cfg.d/95_ec2.cfg": """\
 datasource_list: [Hetzner, Ec2]
 updates: {network: {when: [boot-new-instance]}}
 """,
     "etc/cloud/ds-identify.cfg": "policy: search,found=all,maybe=none,notfound=enabled\n",
+    "etc/systemd/network/05-by-name.network": f"""\
+[Match]
+Name={INTERFACE}
+[Network]
+DHCP=yes
+LinkLocalAddressing=ipv6
+[DHCP]
+RouteMetric=100
+UseMTU=true
+""",
 }
 
 

@@ -71,7 +71,7 @@ def test_a_host_has_one_interface_with_its_private_and_its_ipv6_address(
         (ipv6,) = [each["Ipv6Address"] for each in api["NetworkInterfaces"][0]["Ipv6Addresses"]]
         assert ipv6 in host.run("ip -6 address show scope global")
         assert "default via 10.90.1.1" in host.run("ip -4 route")
-        assert "default via fe80::1" in host.run("ip -6 route")
+        assert "via fe80::1 " in host.run("ip -6 route show default")
         assert "10.90.0.2" in host.run("cat /etc/resolv.conf /run/systemd/resolve/resolv.conf 2>/dev/null || true")
 
 
