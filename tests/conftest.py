@@ -1,11 +1,14 @@
 """How the tests are spread over processes: one file of tests goes to one process, as with `--dist loadfile`.
 
+Of a file that is about both clouds each cloud's half does.
+
 But the tests that share a booted cluster go to one, those that resize and drain one to another, those of the
 secure one to a third, and the cluster at AWS to a fourth. These start first, since they take longest. Then come, in
 turn, files that wait most of their time for clocks, and files that keep a core busy with runs of the engine: beside
 each other they take less time than each kind beside its own.
 """
 
+import re
 import sys
 
 import pytest
@@ -24,11 +27,18 @@ LONGEST_FIRST = (
     f"{BOOTED}test_drains.py",
     "tests/level3_applied/test_recorded_steps.py",
     "tests/packages/test_jicofo_moments.py",
+    "tests/level3_applied/test_life.py",
     "tests/level3_applied/test_faults.py",
     "tests/packages/test_jicofo_farewells.py",
+    "tests/level3_applied/test_what_a_change_does.py",
+    "tests/level3_applied/test_drains.py",
+    "tests/level3_applied/test_gates.py",
     "tests/level3_applied/",
     "tests/packages/",
+    "tests/local_cloud/hosts/",
+    "tests/level1_declared/",
 )
+AT_AWS = re.compile(r"level3_applied/.*(\[aws\]$|_at_aws\[)")  # the second half of a file that is about both clouds
 GROUPS = {
     "drains": ("test_drains.py",),
     "secure": ("test_debian_13.py", "test_letsencrypt.py"),
@@ -43,7 +53,7 @@ class OneBootedCluster(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
         if not file.startswith(BOOTED):
-            return file
+            return f"{file} at AWS" if AT_AWS.search(nodeid) else file
         return next((f"{BOOTED}{group}" for group, files in GROUPS.items() if file.endswith(files)), BOOTED)
 
 

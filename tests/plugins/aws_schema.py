@@ -6,10 +6,12 @@ Importing the package's `ec2` takes a second or more; nothing of it runs here.
 import ast
 import functools
 import importlib.util
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_PARSING = threading.Lock()  # Python 3.11 fails in two threads at once (github.com/python/cpython/issues/106905)
 SIMPLE: dict[str, type | tuple[type, ...]] = {"str": str, "bool": bool, "int": int, "float": (int, float)}
 
 
@@ -106,7 +108,8 @@ def _package() -> Path:
 
 @functools.cache
 def _classes(path: str) -> dict[str, ast.ClassDef]:
-    tree = ast.parse((_package() / path).read_text())
+    with _PARSING:
+        tree = ast.parse((_package() / path).read_text())
     return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
