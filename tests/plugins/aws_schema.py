@@ -48,7 +48,7 @@ def resource(token: str) -> Schema:
 def function(module: str, result: str) -> tuple[dict[str, str], set[str]]:
     """The outputs of a function's result class, and the arguments that the function sends."""
     classes = _classes(module)
-    tree = ast.parse((_package() / module).read_text())
+    tree = _parsed((_package() / module).read_text())
     sent = {
         ast.literal_eval(node.targets[0].slice)
         for node in ast.walk(tree)
@@ -70,7 +70,7 @@ def nested(module: str, name: str) -> dict[str, str]:
 
 def conforms(value: Any, kind: str) -> bool:
     """Whether a value fits a type as written, e.g. `pulumi.Output[Optional[Sequence[str]]]`; None fits everywhere."""
-    return value is None or _fits(value, ast.parse(kind.replace("_builtins.", ""), mode="eval").body)
+    return value is None or _fits(value, _expression(kind.replace("_builtins.", "")))
 
 
 def _fits(value: Any, kind: ast.expr) -> bool:
@@ -99,6 +99,16 @@ def _folders(module: str) -> str:
     return f"{folder}/{''.join(f'_{c.lower()}' if c.isupper() else c for c in name)}"
 
 
+def _parsed(text: str) -> ast.Module:
+    with _PARSING:
+        return ast.parse(text)
+
+
+def _expression(text: str) -> ast.expr:
+    with _PARSING:
+        return ast.parse(text, mode="eval").body
+
+
 def _package() -> Path:
     found = importlib.util.find_spec("pulumi_aws")
     assert found is not None
@@ -108,8 +118,7 @@ def _package() -> Path:
 
 @functools.cache
 def _classes(path: str) -> dict[str, ast.ClassDef]:
-    with _PARSING:
-        tree = ast.parse((_package() / path).read_text())
+    tree = _parsed((_package() / path).read_text())
     return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
