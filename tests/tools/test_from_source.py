@@ -69,6 +69,7 @@ def test_a_go_that_fails_closes_this_way_and_its_last_words_are_kept(
 def test_with_a_go_too_old_one_is_fetched_and_leaves_with_its_caches(
     machine: Machine, sdk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("GOCACHE", raising=False)  # of whoever runs the tests
     old = fake_go(machine, sdk, version="1.19.8")
     monkeypatch.setattr(go_toolchain, "PLACES", (str(old),))
     monkeypatch.setattr(go_toolchain, "from_wheel", lambda folder: fake_go(machine, sdk, at=folder / "go" / "bin"))
