@@ -102,6 +102,7 @@ def group_document(group: Any) -> Doc:
         "group": group.id,
         "name": group.name,
         "vpc": group.vpc_id,
+        "region": group.ec2_backend.region_name,
         "in": [_rule(rule) for rule in group.ingress_rules],
         "out": [_rule(rule) for rule in group.egress_rules],
     }
@@ -122,11 +123,9 @@ def write(store: Store, project: str, backend: Any) -> None:
     """Bring the documents of one account and region up to date."""
     there = [instance for instance in backend.all_instances() if instance.state != "terminated"]
     groups = {group.id: group for instance in there for group in instance.security_groups}
-    region = {"region": backend.region_name}
-    _bring(store, INSTANCE, project, {i.id: document(i) | region for i in there}, backend.region_name)
-    _bring(
-        store, GROUP, project, {id: group_document(group) | region for id, group in groups.items()}, backend.region_name
-    )
+    region = backend.region_name
+    _bring(store, INSTANCE, project, {instance.id: document(instance) for instance in there}, region)
+    _bring(store, GROUP, project, {id: group_document(group) for id, group in groups.items()}, region)
 
 
 def _bring(store: Store, kind: str, project: str, wanted: Mapping[str, Doc], region: str) -> None:

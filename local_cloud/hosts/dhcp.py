@@ -47,10 +47,11 @@ class DhcpServer:
     def forget(self, server: int) -> None:
         """Its addresses can be another server's: dnsmasq learns of a file that has gone by SIGHUP (its manual)."""
         file = self._folder / str(server)
-        if file.exists() and self._process:
+        if file.exists():
             file.unlink()
-            with suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGHUP)
+            if self._process:
+                with suppress(ProcessLookupError):
+                    self._process.send_signal(signal.SIGHUP)
 
     async def stop(self) -> None:
         self._running.cancel()

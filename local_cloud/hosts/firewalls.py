@@ -18,7 +18,7 @@ from typing import NamedTuple
 from ..hetzner import labels
 from ..store import Doc, Store
 from . import addresses
-from .rulesets import NEIGHBOURS, Network, hook, meant
+from .rulesets import FAMILIES, NEIGHBOURS, Network, hook, meant, ports
 
 PROTOCOLS = {  # of a rule -> of a packet, by IP version
     "tcp": {4: "tcp", 6: "tcp"},
@@ -119,7 +119,7 @@ def _networks(store: Store, project: str, server: Doc) -> list[Network]:
 def _verdicts(guarded: list[Guarded], direction: str, field: str) -> list[str]:
     """One look-up for each IP version: from a server's address to its chain."""
     lines = []
-    for version, family in ((4, "ip"), (6, "ip6")):
+    for version, family in FAMILIES:
         entries = [
             f"{network} : goto server_{one.server}_{direction}"
             for one in guarded
@@ -145,7 +145,7 @@ def _chains_of_firewall(firewall: Doc) -> Iterator[str]:
     for direction, (field, ranges) in PEERS.items():
         yield f"chain firewall_{firewall['id']}_{direction} {{"
         for rule in [rule for rule in firewall["rules"] if rule["direction"] == direction]:
-            for version, family in ((4, "ip"), (6, "ip6")):
+            for version, family in FAMILIES:
                 found = ", ".join(map(str, meant(rule[ranges], version)))
                 if found:
                     yield f"{family} {field} {{ {found} }} {_matched(rule, version)} accept"
@@ -156,5 +156,4 @@ def _matched(rule: Doc, version: int) -> str:
     protocol = PROTOCOLS[rule["protocol"]][version]
     if rule["protocol"] not in ("tcp", "udp") or rule["port"] == "any":
         return f"meta l4proto {protocol}"
-    first, last = _ports(rule["port"])
-    return f"{protocol} dport {first}" + (f"-{last}" if last > first else "")
+    return ports(protocol, *_ports(rule["port"]))

@@ -14,6 +14,8 @@ NEIGHBOURS = (
     "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld2-listener-report }"
 )
 
+FAMILIES = ((4, "ip"), (6, "ip6"))  # IP version, and how nft calls it
+
 
 class RulesetError(Exception):
     """nft refused a ruleset; the one before still holds."""
@@ -33,6 +35,11 @@ def hook(name: str, hook: str, order: int, rules: list[str]) -> list[str]:
     """A chain where the kernel decides on packets; of several in one hook each has its say."""
     begin = f"type filter hook {hook} priority filter + {order}; policy accept;"
     return [f"chain {name} {{", begin, "ct state established,related accept", *rules, "}"]
+
+
+def ports(protocol: str, first: int, last: int) -> str:
+    """Packets to these ports, both ends counted."""
+    return f"{protocol} dport {first}" + (f"-{last}" if last > first else "")
 
 
 def meant(ranges: Iterable[str], version: int) -> Iterator[Network]:

@@ -146,10 +146,7 @@ AT_AWS: list[tuple[str, object, str]] = [
 
 @pytest.mark.parametrize(("place", "value", "rule"), AT_AWS, ids=lambda part: str(part)[:30])
 def test_a_mistake_at_aws_is_reported_by_the_rules_of_that_cloud(place: str, value: object, rule: str) -> None:
-    line = refusal_at_aws(**{place.split("[")[0]: value})
-    assert line.startswith(f"{place}: ")
-    assert rule in line
-    assert len(line) < 420
+    reports(refusal_at_aws(**{place.split("[")[0]: value}), place, rule)
 
 
 def test_a_given_network_requires_its_gateway() -> None:
@@ -186,7 +183,11 @@ def test_an_unknown_cloud_is_one_mistake_and_what_depends_on_it_is_not_judged() 
 
 @pytest.mark.parametrize(("place", "value", "rule"), MISTAKES, ids=lambda part: str(part)[:30])
 def test_a_mistake_is_reported_by_key_with_its_rule_and_the_way_out(place: str, value: object, rule: str) -> None:
-    line = refusal(**{place.split("[")[0]: value})
+    reports(refusal(**{place.split("[")[0]: value}), place, rule)
+
+
+def reports(line: str, place: str, rule: str) -> None:
+    """Where the mistake is and which rule it breaks, in a line that people read."""
     assert line.startswith(f"{place}: ")
     assert rule in line
     assert len(line) < 420

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import boto3
 import hcloud
 
 from local_cloud.process import LocalCloud
+from tests.ec2 import REGION, Keys
 
 
 @dataclass(frozen=True)
@@ -146,14 +146,10 @@ class HetznerMachines:
         return "DELETE", f"/servers/{instance}"
 
 
-REGION = "eu-central-1"
-
-
 @dataclass
 class AwsMachines:
     cloud: LocalCloud
-    access_key: str = field(default_factory=lambda: "AKIA" + secrets.token_hex(8).upper())
-    secret_key: str = field(default_factory=lambda: secrets.token_hex(20))
+    keys: Keys = field(default_factory=Keys)
     words = Words(
         server="Instance",
         per_bridge={"Instance": 1, "Stash": 1, "DnsRecord": 4},
@@ -168,14 +164,13 @@ class AwsMachines:
 
     @functools.cached_property
     def client(self) -> Any:
-        keys = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
-        return boto3.client("ec2", region_name=REGION, endpoint_url=self.cloud.ec2_url, **keys)
+        return self.keys.client(self.cloud)
 
     def configuration(self) -> dict[str, Any]:
         return {
             "aws:region": REGION,
-            "aws:accessKey": self.access_key,
-            "aws:secretKey": self.secret_key,
+            "aws:accessKey": self.keys.access,
+            "aws:secretKey": self.keys.secret,
             "aws:endpoints": [{"ec2": self.cloud.ec2_url}],
             "aws:skipCredentialsValidation": "true",
             "aws:skipRequestingAccountId": "true",
@@ -183,7 +178,7 @@ class AwsMachines:
         }
 
     def secrets(self) -> dict[str, str]:
-        return {"key aws": self.secret_key}
+        return {"key aws": self.keys.secret}
 
     def settings(self) -> dict[str, Any]:
         return {"cloud": "aws", "locations": [self.words.locations[0]]}

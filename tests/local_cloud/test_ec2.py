@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 import requests
 from botocore.config import Config
@@ -16,10 +15,9 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 
 from local_cloud import process
 from local_cloud.process import LocalCloud
+from tests.ec2 import DEBIAN, REGION, Keys
 
 from .conftest import ACTION_SECONDS
-
-REGION, DEBIAN = "eu-central-1", "136693071363"
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +34,8 @@ def ec2(cloud: LocalCloud) -> Any:
 
 def client(cloud: LocalCloud, key: str | None = None) -> Any:
     """A client of an account of its own; it tries nothing again."""
-    keys = {
-        "aws_access_key_id": key or "AKIA" + secrets.token_hex(8).upper(),
-        "aws_secret_access_key": secrets.token_hex(20),
-    }
-    config = Config(retries={"total_max_attempts": 1})
-    return boto3.client("ec2", region_name=REGION, endpoint_url=cloud.ec2_url, config=config, **keys)
+    keys = Keys(key) if key else Keys()
+    return keys.client(cloud, config=Config(retries={"total_max_attempts": 1}))
 
 
 def code_of(error: pytest.ExceptionInfo[ClientError]) -> str:

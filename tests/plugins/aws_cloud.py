@@ -1,37 +1,30 @@
 """The aws double on the EC2 of an embedded cloud: conversations with it, as the engine has them."""
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 import grpc  # type: ignore[import-untyped]
 
 from local_cloud.plugins.aws.aws_provider import AwsProvider
 from local_cloud.plugins.values import Values
 from local_cloud.process import LocalCloud, start
+from tests.ec2 import DEBIAN, REGION, Keys
 from tests.plugins import aws_schema
 from tests.plugins.conversation import Plugin, running
 
-REGION = "eu-central-1"
-DEBIAN = "136693071363"
 SEED = "MDEyMzQ1Njc4OWFiY2RlZg=="
-
-
-def access_key() -> str:
-    """A key of its own is an account of its own."""
-    return "AKIA" + secrets.token_hex(8).upper()
 
 
 def configuration(cloud: LocalCloud, **more: Any) -> Values:
     """As a stack's keys `aws:...` reach the plugin: what is no text is written as text."""
+    keys = Keys()
     return {
         "region": REGION,
-        "accessKey": access_key(),
-        "secretKey": secrets.token_hex(20),
+        "accessKey": keys.access,
+        "secretKey": keys.secret,
         "endpoints": f'[{{"ec2": "{cloud.ec2_url}"}}]',
         "skipCredentialsValidation": "true",
         "skipRequestingAccountId": "true",
@@ -52,14 +45,7 @@ class Made:
 
     def diff(self, **changes: Any) -> Values:
         """What the plugin says of changed inputs; None takes one away."""
-        news, _ = self.account.check(self.type, self._changed(changes), self.inputs, self.name)
-        request = {
-            "urn": urn(self.type, self.name),
-            "id": self.id,
-            "olds": self.outputs,
-            "news": news,
-            "oldInputs": self.inputs,
-        }
+        request, _ = self._change(changes)
         return self.account.plugin.call("Diff", request)
 
     def kinds(self, **changes: Any) -> dict[str, str]:
@@ -71,17 +57,10 @@ class Made:
         return {path: change.get("kind", "ADD") for path, change in answer.get("detailedDiff", {}).items()}
 
     def update(self, **changes: Any) -> None:
-        news, failures = self.account.check(self.type, self._changed(changes), self.inputs, self.name)
+        request, failures = self._change(changes)
         assert not failures
-        request = {
-            "urn": urn(self.type, self.name),
-            "id": self.id,
-            "olds": self.outputs,
-            "news": news,
-            "oldInputs": self.inputs,
-        }
         self.outputs = self.account.plugin.call("Update", request).get("properties", {})
-        self.inputs = news
+        self.inputs = request["news"]
         self.id = self.outputs["id"]
         self.conforms()
 
@@ -112,6 +91,18 @@ class Made:
             unknown = {key for key in self.outputs if key != "id" and key[:2] != "__"} - schema.outputs.keys()
             assert not unknown, f"{self.type}: not published"
 
+    def _change(self, changes: Values) -> tuple[Values, list[Values]]:
+        """What the engine asks about changed inputs, and what the plugin's check refused of them."""
+        news, failures = self.account.check(self.type, self._changed(changes), self.inputs, self.name)
+        request = {
+            "urn": urn(self.type, self.name),
+            "id": self.id,
+            "olds": self.outputs,
+            "news": news,
+            "oldInputs": self.inputs,
+        }
+        return request, failures
+
     def _changed(self, changes: Values) -> Values:
         written = {key: value for key, value in {**self.inputs, **changes}.items() if value is not None}
         automatic = written.pop("__defaults", [])
@@ -130,8 +121,7 @@ class Account:
     @property
     def ec2(self) -> Any:
         """AWS's own client of the account: what somebody does by hand."""
-        keys = {"aws_access_key_id": self.config["accessKey"], "aws_secret_access_key": self.config["secretKey"]}
-        return boto3.client("ec2", region_name=REGION, endpoint_url=self.cloud.ec2_url, **keys)
+        return Keys(self.config["accessKey"], self.config["secretKey"]).client(self.cloud)
 
     def check(
         self, type: str, inputs: Values, olds: Values | None = None, name: str = "it"

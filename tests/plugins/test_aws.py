@@ -3,7 +3,6 @@
 Not held to recordings: there are none (local_cloud/plugins/aws/__init__.py).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import grpc  # type: ignore[import-untyped]
@@ -24,19 +23,6 @@ GATEWAY, TABLE, ROUTE = (
 ASSOCIATION, GROUP = "aws:ec2/routeTableAssociation:RouteTableAssociation", "aws:ec2/securityGroup:SecurityGroup"
 INGRESS, EGRESS = (f"aws:vpc/securityGroup{way}Rule:SecurityGroup{way}Rule" for way in ("Ingress", "Egress"))
 PLACEMENT, KEY, EIP = "aws:ec2/placementGroup:PlacementGroup", "aws:ec2/keyPair:KeyPair", "aws:ec2/eip:Eip"
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    with aws_cloud.opened(tmp_path_factory.mktemp("cloud")) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def account(cloud: LocalCloud) -> Iterator[Account]:
-    with aws_cloud.account(cloud) as account:
-        yield account
-    cloud.admin.clear_faults()
 
 
 def never_differs(made: Made) -> None:
@@ -258,8 +244,8 @@ def test_a_group_that_another_groups_rule_names_stays(account: Account, net: Net
     other.delete()
 
 
-def test_default_tags_are_in_tags_all_and_no_difference(cloud: LocalCloud) -> None:
-    with aws_cloud.account(cloud, defaultTags='{"tags": {"fleet": "yes"}}') as account:
+def test_default_tags_are_in_tags_all_and_no_difference(ec2_cloud: LocalCloud) -> None:
+    with aws_cloud.account(ec2_cloud, defaultTags='{"tags": {"fleet": "yes"}}') as account:
         vpc = account.make(VPC, cidrBlock="10.80.0.0/16", tags={"a": "b"})
         assert vpc.outputs["tags"] == {"a": "b"}
         assert vpc.outputs["tagsAll"] == {"a": "b", "fleet": "yes"}

@@ -1,12 +1,12 @@
 """The configuration of the aws double: what it takes, in which form, and whom it never speaks to."""
 
-import secrets
 from typing import Any
 
 import pytest
 
 from local_cloud.plugins.aws.aws_provider import AwsProvider
 from local_cloud.plugins.resource import ProviderError
+from tests.ec2 import Keys
 
 LOCAL = "http://127.0.0.1:8091/ec2"
 
@@ -18,10 +18,11 @@ def _nothing_from_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def configured(**changes: Any) -> AwsProvider:
+    keys = Keys()
     config = {
         "region": "eu-central-1",
-        "accessKey": "AKIA" + secrets.token_hex(8).upper(),
-        "secretKey": secrets.token_hex(20),
+        "accessKey": keys.access,
+        "secretKey": keys.secret,
         "endpoints": f'[{{"ec2": "{LOCAL}"}}]',
         "skipCredentialsValidation": "true",
     } | changes
@@ -70,8 +71,9 @@ def test_credentials_must_be_there_and_are_not_looked_for_in_a_profile() -> None
 
 def test_region_and_keys_also_come_from_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA" + secrets.token_hex(8).upper())
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secrets.token_hex(20))
+    keys = Keys()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys.access)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys.secret)
     assert configured(region=None, accessKey=None, secretKey=None).api().region == "eu-west-1"
 
 

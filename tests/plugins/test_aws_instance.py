@@ -15,6 +15,7 @@ import grpc  # type: ignore[import-untyped]
 import pytest
 
 from local_cloud.process import LocalCloud
+from tests.ec2 import DEBIAN
 from tests.plugins import aws_cloud
 from tests.plugins.aws_cloud import Account, Made
 from tests.plugins.test_aws import EIP, GATEWAY, GROUP, PLACEMENT, SUBNET, VPC, leaves_at_a_refresh, never_differs
@@ -22,19 +23,6 @@ from tests.plugins.test_aws import EIP, GATEWAY, GROUP, PLACEMENT, SUBNET, VPC, 
 INSTANCE = "aws:ec2/instance:Instance"
 TEXT = base64.b64encode(gzip.compress(b"#cloud-config\n", mtime=0)).decode()
 OTHER = base64.b64encode(gzip.compress(b"#cloud-config\nhostname: other\n", mtime=0)).decode()
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    with aws_cloud.opened(tmp_path_factory.mktemp("cloud")) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def account(cloud: LocalCloud) -> Iterator[Account]:
-    with aws_cloud.account(cloud) as account:
-        yield account
-    cloud.admin.clear_faults()
 
 
 @dataclass
@@ -85,7 +73,7 @@ def test_the_newest_image_of_an_owner_is_found_by_its_pattern(account: Account) 
     found = account.invoke("debian-12-amd64-*")
     assert found["name"] == "debian-12-amd64-20261109-2293"
     assert (found["ownerId"], found["architecture"], found["rootDeviceName"]) == (
-        aws_cloud.DEBIAN,
+        DEBIAN,
         "x86_64",
         "/dev/xvda",
     )
@@ -158,9 +146,9 @@ def test_what_a_change_does(walked: Made, changes: dict[str, Any], expected: dic
 
 
 @pytest.fixture(scope="module")
-def walked(cloud: LocalCloud) -> Iterator[Made]:
+def walked(ec2_cloud: LocalCloud) -> Iterator[Made]:
     """One instance for many questions that change nothing."""
-    with aws_cloud.account(cloud) as account:
+    with aws_cloud.account(ec2_cloud) as account:
         yield Place(account).instance()
 
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pulumi.runtime import mocks
 
 from local_cloud.plugins.values import reveal
+from tests.ec2 import REGION
 from tests.level1_declared import recording
 from tests.level1_declared.providers import Provider
 from tests.plugins import aws_cloud, aws_schema
@@ -58,7 +59,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 @pytest.fixture(scope="module")
 def made(account: Account) -> list[Made]:
     through = Through(account)
-    config = {"cloud": "aws", "locations": ZONES, "aws:region": aws_cloud.REGION, "bridges": 8, "protect": False}
+    config = {"cloud": "aws", "locations": ZONES, "aws:region": REGION, "bridges": 8, "protect": False}
     recording.declare(config, cloud="aws", provider=through)
     return through.made
 

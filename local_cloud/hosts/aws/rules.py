@@ -14,12 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ...store import Doc
 from .. import addresses
-from ..rulesets import hook, meant
+from ..rulesets import FAMILIES, hook, meant, ports
 
 EVERYTHING = "-1"
 PEER = {"in": "saddr", "out": "daddr"}
 GATEWAY = "igw"  # the router's interface towards the site
-FAMILIES = ((4, "ip"), (6, "ip6"))
 SERVICES = f"{{ {addresses.METADATA}, {addresses.RESOLVER} }}"  # of the cloud, which nothing keeps a host from
 ICMP = {"icmp": ("ip", "icmp"), "icmpv6": ("ip6", "ipv6-icmp")}  # as rules name it -> family, as packets do
 
@@ -152,7 +151,7 @@ def _what(rule: Doc, family: str) -> str | None:
         kind = "" if first in (None, -1) else f" {protocol} type {first}"
         return f"meta l4proto {name}{kind}" if of == family else None
     if protocol in ("tcp", "udp"):
-        return f"{protocol} dport {first}" + (f"-{last}" if last > first else "")
+        return ports(protocol, first, last)
     return f"meta l4proto {int(protocol)}"
 
 
@@ -160,14 +159,13 @@ def _way_out(found: list[Doc]) -> list[str]:
     """Who may leave towards the internet; the cloud's own services are no part of it."""
     ipv4 = [doc["private_ipv4"] for doc in found if mapped(doc)]
     ipv6 = [address for doc in found if "::/0" in doc["network"]["internet"] for address in doc["ipv6"]]
-    begin = "type filter hook forward priority filter + 2; policy accept;"
     may = [
         *([f"ip saddr {{ {', '.join(ipv4)} }} accept"] if ipv4 else []),
         *([f"ip6 saddr {{ {', '.join(ipv6)} }} accept"] if ipv6 else []),
     ]
     return [
         "chain way_out {",
-        begin,
+        "type filter hook forward priority filter + 2; policy accept;",
         f'oifname != "{GATEWAY}" accept',
         f"ip daddr {SERVICES} accept",
         *may,

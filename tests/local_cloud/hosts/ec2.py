@@ -1,19 +1,16 @@
 """An embedded cloud with EC2 and hosts for tests: one VPC with a subnet, a way to the internet, and plain instances."""
 
-import secrets
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from local_cloud import process
 from tests.bootable import prepare_or_skip
+from tests.ec2 import DEBIAN, REGION, Keys
 
 from .plain import Host, until
 
-REGION, DEBIAN = "eu-central-1", "136693071363"
 ASK = (
     "token() { curl -sf -m 5 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' "
     "http://169.254.169.254/latest/api/token; }; "
@@ -24,11 +21,7 @@ ASK = (
 class Ec2Lab:
     def __init__(self, state: Path, first_address: str) -> None:
         self.cloud = process.start(state, action_seconds=0.05, hosts=True, aws=True, first_address=first_address)
-        keys = {
-            "aws_access_key_id": "AKIA" + secrets.token_hex(8).upper(),
-            "aws_secret_access_key": secrets.token_hex(20),
-        }
-        self.client = boto3.client("ec2", region_name=REGION, endpoint_url=self.cloud.ec2_url, **keys)
+        self.client = Keys().client(self.cloud)
 
     def entries(self) -> list[dict[str, Any]]:
         return self.cloud.admin.hosts()
