@@ -813,12 +813,15 @@ class Focus:
         if self.xmpp:
             log("INFO", f"{place}#112", f"New room with rtcstats disabled: {room}")
             self.count.update(("requests_new", "conferences"))
-            self.run(self.open_room(room))
+            self.run(self.open(self.new(room)))  # who asks at the same moment must find it
         return False
 
-    async def open_room(self, room: str, counted: bool = True) -> None:
-        """TimeoutError when the room does not open."""
+    def new(self, room: str, counted: bool = True) -> Conference:
         self.conferences[room] = conference = Conference(self, room, counted)
+        return conference
+
+    async def open(self, conference: Conference) -> None:
+        """TimeoutError when its room does not let it in."""
         try:
             await conference.start()
         except TimeoutError:
@@ -847,7 +850,7 @@ class Focus:
             return f"No operational bridges available (total bridge count: {len(self.bridges)})"
         room = f"{self.settings.get('health.room-name-prefix')}-{secrets.randbits(63)}@{self.muc}"
         try:
-            await self.open_room(room, counted=False)
+            await self.open(self.new(room, counted=False))
         except TimeoutError:
             return "Test conference failed to start due to timeout."
         return None

@@ -74,7 +74,11 @@ class Session:
     began: float = field(default_factory=time.monotonic)
 
     def done(self, seconds: float = 20) -> Done:
-        output, errors = self.process.communicate(timeout=seconds)
+        try:
+            output, errors = self.process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError(f"not within {seconds:g} s: {''.join(self.process.communicate())}") from None
         return Done(self.process.returncode, output.splitlines(), errors, time.monotonic() - self.began)
 
     def lose(self) -> None:

@@ -5,17 +5,20 @@ On real prosody and nginx with the signaling role's files; jicofo and the bridge
 
 import asyncio
 import dataclasses
+import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from local_cloud.people import FEATURES, JINGLE, RTP, AbsentError, Person, Seen, Site, element, hold, meeting, table
-from tests.packages.jicofo_shard import DOMAIN, Bridge, Shard, shard, soon, until
+from tests.packages.jicofo_shard import DOMAIN, Bridge, Shard, fetch, shard, soon, until
 from tools import checkers
 
 
@@ -52,6 +55,22 @@ def test_people_come_in_by_either_kind_of_request(lab: Shard, bridge: Bridge, re
         assert bridge.rooms() == 0
 
     asyncio.run(scene())
+
+
+def test_a_room_that_two_ask_for_at_the_same_moment_is_made_once(lab: Shard) -> None:
+    def ask() -> int:
+        body = {"room": f"at-once@conference.{DOMAIN}", "machineUid": "somebody", "properties": {}}
+        return fetch(8888, "POST", "/conference-request/v1", json.dumps(body)).status
+
+    made = lab.numbers()["total_conferences_created"]
+    (jicofo,) = [each for each in lab.programs if each.output.name.startswith("jicofo")]
+    with ThreadPoolExecutor(4) as people:
+        jicofo.kill(signal.SIGSTOP)  # it finds all of them waiting when it goes on
+        asked = [people.submit(ask) for _ in range(4)]
+        time.sleep(0.3)
+        jicofo.kill(signal.SIGCONT)
+        assert [each.result() for each in asked] == [200] * 4
+    assert lab.numbers()["total_conferences_created"] == made + 1
 
 
 @pytest.mark.usefixtures("bridge")
