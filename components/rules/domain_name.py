@@ -24,6 +24,11 @@ def normalise(text: str) -> str:
         raise ValueError("has an underscore, which host names and certificates must not have; use a hyphen")
     if _is_address(text):
         raise ValueError("is an IP address; certificates and records need a name, such as meet.example.org")
+    if any(label[2:4] == "--" and not label.lower().startswith("xn--") for label in text.split(".")):
+        raise ValueError(
+            "has a label with hyphens in its third and fourth place, which are kept for punycode (xn--): authorities "
+            "sign no such name; take one hyphen away"
+        )
     name = _ascii(text).removesuffix(".")
     labels = name.split(".")
     if len(labels) < 2:

@@ -25,7 +25,7 @@ WORD = string.ascii_lowercase + string.digits
 HEX = st.text("0123456789abcdef", min_size=32, max_size=32)
 SERVER_TYPES = st.from_regex(r"[a-z]{2,4}[1-9][0-9]?", fullmatch=True)
 LABELS = st.from_regex(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,20}[a-zA-Z0-9])?", fullmatch=True).filter(
-    lambda label: not label.lower().startswith("xn--")
+    lambda label: label[2:4] != "--"
 )
 IDN_LABELS = st.sampled_from(["bücher", "Schöne", "日本語", "пример", "ÉCOLE"])
 PUBLIC_KEYS = [public_key(comment) for comment in ("", "alice@laptop", 'Björn\'s key; $(id) "x"')]

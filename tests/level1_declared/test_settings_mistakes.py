@@ -100,6 +100,8 @@ MISTAKES: list[tuple[str, object, str]] = [
     ("domain", "-meet.example.org", "other characters"),
     ("domain", f"{'m' * 64}.example.org", "has a label of 64 characters"),
     ("domain", "☃.example.org", "is no domain name by IDNA 2008"),
+    ("domain", "ab--cd.example.org", "hyphens in its third and fourth place"),
+    ("domain", "ab--cd.bücher.example.org", "hyphens in its third and fourth place"),
     ("domain", "xn--zzzzzz.example.org", "stands for no valid name"),
     ("domain", ".".join(["m" * 30] * 7 + ["example.org"]), "leave room for the names of the hosts below it"),
     ("domain", ".".join(["m" * 60] * 5 + ["example.org"]), "DNS allows 253"),
