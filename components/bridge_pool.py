@@ -4,7 +4,7 @@ A bridge's place depends on its number alone, so that no bridge moves because an
 when it carries calls, not when its server exists; and no server goes before its bridge is drained.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pulumi
@@ -16,7 +16,7 @@ from components.rollout import Build
 
 @dataclass(frozen=True, kw_only=True)
 class BridgePoolArgs:
-    """`builds` says by name which bridges there are and where; `user_data` gives the text for a location.
+    """`builds` says by name which bridges there are and where; `user_data` holds the text for each location.
 
     A bridge is made anew when its build or `secrets` changes, a digest of the generated secrets in its user-data.
     Without `operations` servers come and go unasked. Before a drain goes, the names in `reached_by` still stand.
@@ -26,7 +26,7 @@ class BridgePoolArgs:
     builds: Mapping[str, Build]
     server_type: str
     image: str
-    user_data: Callable[[str], pulumi.Output[str]]
+    user_data: Mapping[str, pulumi.Output[str]]
     secrets: pulumi.Output[str]
     operations: Operations | None
     reached_by: list[pulumi.Resource]
@@ -59,7 +59,7 @@ class BridgePool(pulumi.ComponentResource):
                 rank=build.rank,
                 server_type=args.server_type,
                 image=args.image,
-                user_data=args.user_data(build.location),
+                user_data=args.user_data[build.location],
                 made_from=made_from,
             ),
             parent=self,

@@ -44,11 +44,11 @@ def bridge_user_data(settings: Settings, credentials: Credentials, location: str
 def bridge_builds(settings: Settings, servers_per_group: int) -> dict[str, Build]:
     """What each bridge is to be made of, by name. Bridges go to the locations in turn."""
     builds = {}
+    texts = [user_data(bridge_values(settings, location, **BRIDGE_PLACEHOLDERS)) for location in settings.locations]
     for number in range(settings.bridges):
         rank, place = divmod(number, len(settings.locations))
         location = settings.locations[place]
-        text = user_data(bridge_values(settings, location, **BRIDGE_PLACEHOLDERS))
-        made_of = (location, str(rank // servers_per_group), settings.bridge_type, settings.image, text)
+        made_of = (location, str(rank // servers_per_group), settings.bridge_type, settings.image, texts[place])
         builds[f"bridge-{number + 1}"] = Build(location, rank, _digest(*made_of))
     return builds
 
