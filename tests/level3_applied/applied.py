@@ -95,6 +95,7 @@ class Workshop:
         environment = hermetic(folder / "home", f"file://{folder / 'state'}", aws=aws)
         # The engine writes its events to a file only where its debugging commands are on.
         environment["PULUMI_DEBUG_COMMANDS"] = "true"
+        environment["GOGC"] = "off"  # a run is too short to be worth a collection of garbage
         cloud = start(
             folder / "cloud", action_seconds=action_seconds, hosts=hosts, aws=aws, first_address=first_address
         )

@@ -2,8 +2,9 @@
 
 For each run of the engine the host starts `bin/python` of the project's virtual environment twice: to list packages,
 and to run the program. Most of the processor time of an `up` went into their imports. Here `bin/python` is
-python_hand_over.py, which hands its arguments, environment, folder and output over to a process that has imported all
-that comes from packages, and which forks. The program's own modules are imported by each run, from its own folder.
+python_hand_over.py, which prints the list that was taken at the start, and hands its arguments, environment, folder and
+output over to a process that has imported all that comes from packages, and which forks. The program's own modules are
+imported by each run, from its own folder.
 
     python -m tests.level3_applied.loaded_python SOCKET        serves until its standard input ends
 """
@@ -33,12 +34,14 @@ LOADED = (
     "pulumi_hcloud",
     "pulumi_random",
     "pulumi_tls",
-    "pydantic",
+    "pydantic.main",
+    "pydantic.fields",
+    "pydantic.functional_validators",
     "jinja2",
     "yaml",
     "idna",
-    "pip._internal.commands.list",
 )
+PACKAGES = ["-m", "pip", "list", "-v", "--format", "json"]  # what the language host asks for
 HAND_OVER = Path(__file__).with_name("python_hand_over.py")
 LARGEST = 1 << 20  # bytes of a request: arguments and environment
 
@@ -50,9 +53,15 @@ def environment(folder: Path, original: Path) -> Path:
         (folder / part).symlink_to(original / part)
     real, python = original / "bin/python", folder / "bin/python"
     python.write_text(f"#!{real} -IS\n{HAND_OVER.read_text()}")
-    python.with_name("python.txt").write_text(f"{real}\n{_server(real)}\n")
+    about = {"python": str(real), "server": _server(real), "list": PACKAGES, "packages": _packages(real)}
+    python.with_name("python.json").write_text(json.dumps(about))
     python.chmod(0o755)
     return folder
+
+
+@functools.cache
+def _packages(python: Path) -> str:
+    return subprocess.run([python, *PACKAGES], check=True, text=True, stdout=subprocess.PIPE).stdout
 
 
 @functools.cache
@@ -131,15 +140,11 @@ def _report(connection: socket.socket, child: int) -> None:
 
 
 def _run(arguments: list[str]) -> None:
-    """As `python -u` does with these arguments: a file, or `-m` and a module."""
+    """As `python -u` runs this file with these arguments."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(write_through=True)  # type: ignore[union-attr]
-    if arguments[0] == "-m":
-        sys.argv = arguments[1:]
-        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
-    else:
-        sys.argv = arguments
-        runpy.run_path(arguments[0], run_name="__main__")
+    sys.argv = arguments
+    runpy.run_path(arguments[0], run_name="__main__")
 
 
 if __name__ == "__main__":

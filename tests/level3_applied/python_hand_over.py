@@ -7,14 +7,16 @@ import socket
 import sys
 
 arguments = [argument for argument in sys.argv[1:] if argument != "-u"]
-with open(f"{__file__}.txt") as about:
-    python, server = about.read().splitlines()
-known = arguments[:2] == ["-m", "pip"] or (arguments and arguments[0].endswith("pulumi-language-python-exec"))
-if not known:
-    os.execv(python, [python, *sys.argv[1:]])  # noqa: S606
+with open(f"{__file__}.json") as file:
+    about = json.load(file)
+if arguments == about["list"]:
+    print(about["packages"], end="")
+    sys.exit()
+if not (arguments and arguments[0].endswith("pulumi-language-python-exec")):
+    os.execv(about["python"], [about["python"], *sys.argv[1:]])  # noqa: S606
 
 connection = socket.socket(socket.AF_UNIX)
-connection.connect(server)
+connection.connect(about["server"])
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda received, _: connection.send(bytes([received])))
 request = {"arguments": arguments, "environment": dict(os.environ), "folder": os.getcwd()}
