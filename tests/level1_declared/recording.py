@@ -10,6 +10,7 @@ import json
 import logging
 import runpy
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,11 @@ def declare(
     raw = {key: value for key, value in {**MINIMAL, **OF_CLOUD[cloud], **(config or {})}.items() if value is not None}
     wire = {key if ":" in key else f"jitsi-fleet:{key}": _text(value) for key, value in raw.items()}
     monitor = _Monitor(provider or Provider(before or {}, drawn))
-    asyncio.run(_run(monitor, wire, [f"jitsi-fleet:{key}" for key in secrets], preview))
+    # In a thread of its own, for its short stack: with each resource Pulumi sends all frames, and pytest has many.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(
+            lambda: asyncio.run(_run(monitor, wire, [f"jitsi-fleet:{key}" for key in secrets], preview))
+        ).result()
     return monitor.declared
 
 
