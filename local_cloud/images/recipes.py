@@ -38,6 +38,10 @@ _BASE = (
     "udev",
 )
 
+# What the stand-ins of Jitsi's packages are written with. In the image, so that a host installs no more with them than
+# with the real ones: unpacking and compiling these was a seventh of its work.
+_STAND_INS = ("python3-aiohttp", "python3-slixmpp")
+
 # What cloud_init/*/files/usr/local/lib/jitsi-fleet/install installs beside Jitsi's own packages.
 _ROLES = (
     "ca-certificates",
@@ -65,12 +69,12 @@ class Recipe:
 RECIPES = {
     "debian-12": Recipe(
         codename="bookworm",
-        base=(*_BASE, "ifupdown", "isc-dhcp-client"),
+        base=(*_BASE, *_STAND_INS, "python3-slixmpp-lib", "ifupdown", "isc-dhcp-client"),
         offered=(*_ROLES, "openjdk-17-jre-headless"),
     ),
     "debian-13": Recipe(
         codename="trixie",
-        base=(*_BASE, "netplan.io", "systemd-resolved"),
+        base=(*_BASE, *_STAND_INS, "netplan.io", "systemd-resolved"),
         offered=(*_ROLES, "openjdk-21-jre-headless"),
     ),
 }
