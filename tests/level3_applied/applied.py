@@ -78,6 +78,7 @@ class Workshop:
     virtualenv: str = ".venv"
     hosts: bool = False
     cloudflare_token: str = field(default_factory=lambda: secrets.token_hex(20))
+    _seen: int = 0
 
     @classmethod
     def open(
@@ -132,6 +133,12 @@ class Workshop:
     def fault(self, method: str, path: str, fault: Mapping[str, Any], *, nth: int, times: int = 1) -> None:
         """Let calls fail from the nth matching one on (docs/local-cloud.md, faults)."""
         self.cloud.admin.fault(match={"method": method, "path": path}, fault=dict(fault), nth=nth, times=times)
+
+    def news(self) -> list[Call]:
+        """The calls since this was asked last."""
+        found = self.cloud.admin.log(self._seen)
+        self._seen = found[-1]["n"] if found else self._seen
+        return [Call(call["method"], call["path"], call["status"]) for call in found]
 
     def calls(self, method: str, path: str) -> list[int]:
         """The numbers of the calls, from the clouds' log; `path` is a regular expression for whole path and query."""
@@ -247,16 +254,15 @@ class Stack:
         """Run a command that applies or previews; its steps come from the engine's own event log."""
         events = self.folder / "events.jsonl"
         events.unlink(missing_ok=True)
-        before = len(self.workshop.cloud.admin.log())
+        self.workshop.news()
         environment = self.workshop.environment
         environment = environment | attached(Path(environment["PULUMI_HOME"]))
         result = self.pulumi(*command, "--event-log", str(events), "--color", "never", environment=environment)
-        calls = self.workshop.cloud.admin.log()[before:]
         return Run(
             status=result.returncode,
             text=result.stdout + result.stderr,
             steps=_steps(events),
-            calls=[Call(call["method"], call["path"], call["status"]) for call in calls],
+            calls=self.workshop.news(),
         )
 
     def pulumi(

@@ -30,7 +30,7 @@ from typing import Any
 LOADED = (
     "pulumi.runtime",
     "pulumi_cloudflare",
-    "pulumi_command",
+    "pulumi_command.remote",
     "pulumi_hcloud",
     "pulumi_random",
     "pulumi_tls",
@@ -41,6 +41,7 @@ LOADED = (
     "yaml",
     "idna",
 )
+LOADED_AT_AWS = ("pulumi_aws.ec2", "pulumi_aws.vpc")
 PACKAGES = ["-m", "pip", "list", "-v", "--format", "json"]  # what the language host asks for
 HAND_OVER = Path(__file__).with_name("python_hand_over.py")
 LARGEST = 1 << 20  # bytes of a request: arguments and environment
@@ -82,10 +83,8 @@ _SERVERS: list[object] = []  # its standard input must stay open
 
 def main(path: str) -> Callable[[], Any]:
     """Serve; returns only in a forked process, what it is to do as a Python that has just begun."""
-    for name in LOADED:
-        importlib.import_module(name)
-    if importlib.util.find_spec("pulumi_aws"):
-        importlib.import_module("pulumi_aws.ec2")
+    for name in (*LOADED, *(LOADED_AT_AWS if importlib.util.find_spec("pulumi_aws") else ())):
+        dir(importlib.import_module(name))  # a part of Pulumi's packages is loaded when it is looked at
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

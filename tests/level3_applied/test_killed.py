@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.level3_applied.applied import Call, Stack, Workshop
+from tests.level3_applied.applied import Stack, Workshop
 
 # Calls, at the first of which an up is killed. Each up goes on where the one before was recovered.
 MOMENTS = ("", "POST /networks/{id}/actions/add_subnet", "POST /servers", "POST /zones/{id}/dns_records")
@@ -42,9 +42,10 @@ def test_a_state_is_read_again_that_an_engine_was_writing_when_it_was_killed(wor
 
 def kill_at(stack: Stack, moment: str) -> None:
     """Start an up and kill the engine, the language host and the plugins once the cloud has answered such a call."""
-    before, deadline = len(stack.workshop.cloud.admin.log()), time.monotonic() + 120
+    deadline = time.monotonic() + 120
+    stack.workshop.news()
     process = stack.start("up", "--yes", "--skip-preview")
-    while not any(moment in ("", kind) for kind in kinds(stack, before)):
+    while not any(moment in ("", call.kind) for call in stack.workshop.news()):
         assert process.poll() is None, "the up ended before"
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -53,11 +54,6 @@ def kill_at(stack: Stack, moment: str) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(number, signal.SIGKILL)
     process.communicate()
-
-
-def kinds(stack: Stack, before: int) -> list[str]:
-    log = stack.workshop.cloud.admin.log()[before:]
-    return [Call(call["method"], call["path"], call["status"]).kind for call in log]
 
 
 def below(process: int) -> list[int]:
