@@ -128,7 +128,10 @@ def test_a_download_that_fails_keeps_the_double_and_says_why(
     assert "hcloud 1.39.1: error: no such plugin" in capsys.readouterr().out
 
 
-def test_the_double_runs_the_module_of_its_checkout_also_from_a_strange_folder(machine: Machine, folder: Path) -> None:
+def test_the_double_runs_the_module_of_its_checkout_also_from_a_strange_folder(
+    machine: Machine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     checkout = machine.home / 'it\'s a "check out" of $HOME'
     machine.program("python", 'echo "$PYTHONPATH|$*"', checkout / ".venv" / "bin")
     (checkout / "local_cloud" / "plugins").mkdir(parents=True)
