@@ -6,15 +6,17 @@ python_hand_over.py, which prints the list that was taken at the start, and hand
 output over to a process that has imported all that comes from packages, and which forks. The program's own modules are
 imported by each run, from its own folder.
 
-    python -m tests.level3_applied.loaded_python SOCKET        serves until its standard input ends
+    python -m tests.level3_applied.loaded_python FOLDER PROCESS        serves at FOLDER/socket until the process ends
 """
 
+import fcntl
 import functools
 import gc
 import importlib.util
 import json
 import os
 import runpy
+import select
 import shutil
 import signal
 import socket
@@ -67,21 +69,29 @@ def _packages(python: Path) -> str:
 
 @functools.cache
 def _server(python: Path) -> str:
-    """The socket of this Python with its packages loaded, which ends with this process."""
-    path = str(Path(tempfile.mkdtemp(prefix="loaded-")) / "socket")
-    command = [str(python), "-m", "tests.level3_applied.loaded_python", path]
-    checkout = Path(__file__).parents[2]
-    server = subprocess.Popen(command, cwd=checkout, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert server.stdout
-    assert server.stdout.readline(), "it did not start"
-    _SERVERS.append(server)
-    return path
+    """The socket of this Python with its packages loaded: one for all processes of a run of tests, and as long."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    alone = tempfile.mkdtemp(prefix="loaded-") if run is None else ""
+    folder = Path(alone or f"{tempfile.gettempdir()}/loaded-{run}-{python.parents[1].name}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / "socket"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            process = os.getpid() if alone else os.getppid()
+            command = [str(python), "-m", "tests.level3_applied.loaded_python", str(folder), str(process)]
+            checkout = Path(__file__).parents[2]
+            server = subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, start_new_session=True)
+            assert server.stdout
+            assert server.stdout.readline(), "it did not start"
+            _SERVERS.append(server)
+    return str(path)
 
 
-_SERVERS: list[object] = []  # its standard input must stay open
+_SERVERS: list[object] = []  # whose end nobody waits for
 
 
-def main(path: str) -> Callable[[], Any]:
+def main(folder: Path, process: int) -> Callable[[], Any]:
     """Serve; returns only in a forked process, what it is to do as a Python that has just begun."""
     for name in (*LOADED, *(LOADED_AT_AWS if importlib.util.find_spec("pulumi_aws") else ())):
         dir(importlib.import_module(name))  # a part of Pulumi's packages is loaded when it is looked at
@@ -89,9 +99,9 @@ def main(path: str) -> Callable[[], Any]:
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
+    listener.bind(str(folder / "socket"))
     listener.listen(64)
-    threading.Thread(target=_end_with_the_tests, args=(path,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(process, folder), daemon=True).start()
     print("ready", flush=True)
     while True:
         connection, _ = listener.accept()
@@ -101,9 +111,10 @@ def main(path: str) -> Callable[[], Any]:
         connection.close()
 
 
-def _end_with_the_tests(path: str) -> None:
-    sys.stdin.read()
-    shutil.rmtree(Path(path).parent)
+def _end_with(process: int, folder: Path) -> None:
+    with suppress(ProcessLookupError):
+        select.select([os.pidfd_open(process)], [], [])
+    shutil.rmtree(folder)
     os._exit(0)
 
 
@@ -147,4 +158,4 @@ def _run(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])()
+    main(Path(sys.argv[1]), int(sys.argv[2]))()
