@@ -26,7 +26,7 @@ def main() -> None:
     sys.stdout.flush()
     os.chdir(CHECKOUT)
     # Files of tests side by side (tests/conftest.py). More than there are cores: most tests wait for something.
-    spread = ["--numprocesses", "8", "--dist", "loadfile", "--no-loadscope-reorder"]
+    spread = ["--numprocesses", "6", "--dist", "loadfile", "--no-loadscope-reorder"]
     pytest = [sys.executable, "-m", "pytest", *spread]
     os.execv(sys.executable, [*pytest, *sys.argv[1:]])  # noqa: S606 - becomes pytest
 
