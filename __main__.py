@@ -62,6 +62,7 @@ operations = (
 )
 wanted = bridge_builds(config, cloud.servers_per_group)
 builds, waiting = rollout.plan(wanted, rollout.made(before), config.replace_at_once)
+places = sorted({build.location for build in builds.values()})  # one that waits may be where the settings no longer are
 pool = BridgePool(
     "bridges",
     BridgePoolArgs(
@@ -69,7 +70,7 @@ pool = BridgePool(
         builds=builds,
         server_type=config.bridge_type,
         image=config.image,
-        user_data={each.location: bridge_user_data(config, credentials, each.location) for each in builds.values()},
+        user_data={place: bridge_user_data(config, credentials, place) for place in places},
         secrets=bridge_secrets(credentials),
         operations=operations,
         reached_by=shard_names,

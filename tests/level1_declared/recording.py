@@ -122,9 +122,7 @@ def declare(
     monitor = _Monitor(provider or Provider(before or {}, drawn))
     # In a thread of its own, for its short stack: with each resource Pulumi sends all frames, and pytest has many.
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(
-            lambda: asyncio.run(_run(monitor, wire, [f"jitsi-fleet:{key}" for key in secrets], preview))
-        ).result()
+        thread.submit(asyncio.run, _run(monitor, wire, [f"jitsi-fleet:{key}" for key in secrets], preview)).result()
     return monitor.declared
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import pulumi
 import pytest
 
+from components import machines
 from components.settings import Settings
+from components.user_data import user_data
 from tests.level1_declared.recording import MINIMAL, OF_CLOUD, Declared, declare
 from tests.level2_checked.rendered import key_line
 from tests.versions import VERSIONS
@@ -222,6 +224,22 @@ def test_user_data_that_is_too_large_stops_the_program_before_any_resource(cloud
     keys = [key_line(f"admin-{number}", kind="ssh-rsa", size=513) for number in range(60)]
     with pytest.raises(pulumi.RunError, match="user-data of the signaling role has"):
         declare({"adminKeys": keys}, cloud=cloud)
+
+
+def test_a_bridges_user_data_is_rendered_once_for_each_location(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered: list[object] = []
+
+    def counted(values: Any) -> str:
+        rendered.append(values)
+        return user_data(values)
+
+    monkeypatch.setattr(machines, "user_data", counted)
+    counts = []
+    for bridges in (2, 9):
+        rendered.clear()
+        declare({"bridges": bridges, "locations": ["fsn1", "hel1"]})
+        counts.append(len(rendered))
+    assert counts[0] == counts[1] > 2
 
 
 def test_no_component_outside_the_clouds_has_a_word_of_a_cloud() -> None:

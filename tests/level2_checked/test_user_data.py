@@ -68,6 +68,13 @@ def test_admin_keys_arrive_letter_by_letter(role: Role, name: str) -> None:
     assert yaml.safe_load(user_data(values))["ssh_authorized_keys"] == list(values.admin_keys)
 
 
+@pytest.mark.parametrize(("role", "name"), CASES)
+def test_without_libyaml_the_text_is_the_same(role: Role, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_it = user_data(case(role, name))
+    monkeypatch.setattr(module, "_DUMPER", yaml.SafeDumper)
+    assert user_data(case(role, name)) == with_it
+
+
 def test_no_admin_keys_leave_no_empty_list_behind() -> None:
     assert "ssh_authorized_keys" not in yaml.safe_load(user_data(bridge(admin_keys=())))
 
