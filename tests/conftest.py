@@ -20,6 +20,7 @@ from tools import packages
 
 # pulumi-aws, for the program on that cloud; last, so that all else comes from the environment that runs the tests.
 sys.path.append(str(packages.library(packages.CHECKOUT / ".venv-aws")))
+gc.set_threshold(20_000, 20, 100)
 
 BOOTED = "tests/booted/"
 # Drains come after all others that see the shared cluster: they leave it as they have made it.
@@ -67,7 +68,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 def _what_is_loaded_is_not_looked_through() -> None:
     """Without it the collector of garbage went through all imported packages again and again: a third of level 1."""
     gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,6 +16,7 @@ import importlib.util
 import json
 import os
 import runpy
+import secrets
 import select
 import shutil
 import signal
@@ -56,36 +57,32 @@ def environment(folder: Path, original: Path) -> Path:
         (folder / part).symlink_to(original / part)
     real, python = original / "bin/python", folder / "bin/python"
     python.write_text(f"#!{real} -IS\n{HAND_OVER.read_text()}")
-    about = {"python": str(real), "server": _server(real), "list": PACKAGES, "packages": _packages(real)}
-    python.with_name("python.json").write_text(json.dumps(about))
+    python.with_name("python.json").symlink_to(_about(real))
     python.chmod(0o755)
     return folder
 
 
 @functools.cache
-def _packages(python: Path) -> str:
-    return subprocess.run([python, *PACKAGES], check=True, text=True, stdout=subprocess.PIPE).stdout
-
-
-@functools.cache
-def _server(python: Path) -> str:
-    """The socket of this Python with its packages loaded: one for all processes of a run of tests, and as long."""
+def _about(python: Path) -> Path:
+    """What python_hand_over.py has to know: made once for all processes of a run of tests, and there as long."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    alone = tempfile.mkdtemp(prefix="loaded-") if run is None else ""
-    folder = Path(alone or f"{tempfile.gettempdir()}/loaded-{run}-{python.parents[1].name}")
+    folder = Path(tempfile.gettempdir()) / f"loaded-{run or secrets.token_hex(16)}-{python.parents[1].name}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / "socket"
+    about = folder / "about.json"
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.exists():
-            process = os.getpid() if alone else os.getppid()
+        if not about.exists():
+            process = os.getppid() if run else os.getpid()
             command = [str(python), "-m", "tests.level3_applied.loaded_python", str(folder), str(process)]
             checkout = Path(__file__).parents[2]
             server = subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, start_new_session=True)
+            packages = subprocess.run([python, *PACKAGES], check=True, text=True, stdout=subprocess.PIPE).stdout
             assert server.stdout
             assert server.stdout.readline(), "it did not start"
             _SERVERS.append(server)
-    return str(path)
+            known = {"python": str(python), "server": str(folder / "socket"), "list": PACKAGES, "packages": packages}
+            about.write_text(json.dumps(known))
+    return about
 
 
 _SERVERS: list[object] = []  # whose end nobody waits for
