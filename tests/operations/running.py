@@ -70,7 +70,7 @@ class Done:
 class Session:
     """One SSH session, so to say."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]  # read without a buffer: communicate() would not see what a buffer holds
     began: float = field(default_factory=time.monotonic)
 
     def done(self, seconds: float = 20) -> Done:
@@ -78,8 +78,10 @@ class Session:
             output, errors = self.process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            raise AssertionError(f"not within {seconds:g} s: {''.join(self.process.communicate())}") from None
-        return Done(self.process.returncode, output.splitlines(), errors, time.monotonic() - self.began)
+            said = b"".join(self.process.communicate()).decode()
+            raise AssertionError(f"not within {seconds:g} s: {said}") from None
+        took = time.monotonic() - self.began
+        return Done(self.process.returncode, output.decode().splitlines(), errors.decode(), took)
 
     def lose(self) -> None:
         """The network goes away: nobody reads any more."""
@@ -89,7 +91,7 @@ class Session:
 
     def line(self) -> str:
         assert self.process.stdout
-        return self.process.stdout.readline()
+        return self.process.stdout.readline().decode()
 
 
 @dataclass
@@ -111,7 +113,7 @@ class Node:
         arguments = [sys.executable, "-I", "-B", "-c", _RUN, str(PROGRAM), json.dumps(values)]
         environment = {"PATH": os.environ["PATH"], "SSH_ORIGINAL_COMMAND": command}
         pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen(arguments, text=True, env=environment, **pipes)
+        process = subprocess.Popen(arguments, bufsize=0, env=environment, **pipes)
         self.sessions.append(Session(process))
         return self.sessions[-1]
 

@@ -22,7 +22,7 @@ def test_an_empty_bridge_refuses_new_rooms_before_it_goes_and_is_not_waited_for(
 
 def test_conferences_may_end_by_themselves_until_the_deadline(pool: Pool, here: Node) -> None:
     bridge, _ = pool.bridge("1", one=2, two=3), pool.bridge("2")
-    session = here.begin(f"drain {bridge.drained_as} 600 5")
+    session = here.begin(f"drain {bridge.drained_as} 600 5", SIGN_OF_LIFE=2.0)
     assert session.line() == "bridge-1: drains: 2 conferences with 5 people, 600 s to the deadline\n"
     del bridge.rooms["one"]
     assert session.line().startswith("bridge-1: drains: 1 conferences with 3 people, ")
@@ -165,7 +165,7 @@ def test_a_jicofo_that_restarts_at_the_deadline_is_waited_for(pool: Pool, here: 
 def test_conferences_that_jicofo_has_forgotten_end_by_themselves_or_not(pool: Pool, here: Node) -> None:
     ends, stays = pool.bridge("1", one=2), pool.bridge("2", two=3)
     ends.listed = stays.listed = False
-    first, second = (here.begin(f"drain {each.drained_as} 600 5") for each in (ends, stays))
+    second, first = (here.begin(f"drain {each.drained_as} 600 5", ORPHANS=2.0) for each in (stays, ends))
     first.line()
     ends.rooms.clear()
     assert first.done().report == Report(1, 0, 1, 0, 0, 0, 0)

@@ -36,7 +36,7 @@ def test_a_drain_that_nobody_comes_back_for_is_undone(pool: Pool, here: Node) ->
 
 def test_a_deadline_without_a_session_moves_nobody(pool: Pool, here: Node) -> None:
     bridge = draining(pool)
-    session = here.begin(f"drain {bridge.drained_as} 1 5", HELD=2.0)
+    session = here.begin(f"drain {bridge.drained_as} 3 5", HELD=4.0)
     session.line()
     session.lose()
     assert session.process.wait(8) == 0
@@ -63,7 +63,7 @@ def test_the_next_session_takes_over_with_the_same_deadline_and_numbers(pool: Po
 def test_a_drain_whose_process_ended_goes_on(pool: Pool, here: Node, how: signal.Signals) -> None:
     """As after a reboot of the node."""
     bridge = draining(pool)
-    first = here.begin(f"drain {bridge.drained_as} 1 5")
+    first = here.begin(f"drain {bridge.drained_as} 3 5")
     first.line()
     first.process.send_signal(how)
     first.process.wait()
