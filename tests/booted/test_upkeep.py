@@ -62,6 +62,14 @@ def test_logs_have_a_limit(cluster: Cluster) -> None:
         assert "/var/log/jitsi/" in rotated
 
 
+def test_logs_are_rotated_each_midnight(cluster: Cluster) -> None:
+    """A host on which that fails is degraded from its first midnight on."""
+    for host, log in zip(cluster.hosts(), ("jicofo", "jvb", "jvb"), strict=True):
+        host.run("systemctl start logrotate.service")
+        host.run("logrotate --force /etc/logrotate.conf")
+        assert f"/var/log/jitsi/{log}.log.1.gz" in host.run("ls /var/log/jitsi/*")
+
+
 def test_kernel_settings_of_the_role_are_in_force(cluster: Cluster) -> None:
     """Trap 26: media come in bursts. Buffers are the machine's own: a host of the lab may read them and no more."""
     for host in cluster.hosts():
