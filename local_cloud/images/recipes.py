@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 # `apt-utils`: with it, as on every cloud's image, packages ask their questions before anything is unpacked.
 # `locales`: without it cloud-init's module of that name fails.
+# `unattended-upgrades`, `uuid-runtime`, `xz-utils`: Debian's own cloud images have them, of release 11 and of 12
+# (package_config/CLOUD and EXTRAS in https://salsa.debian.org/cloud-team/debian-cloud-images).
 _BASE = (
     "apt-utils",
     "ca-certificates",
@@ -36,6 +38,9 @@ _BASE = (
     "systemd-timesyncd",
     "tzdata",
     "udev",
+    "unattended-upgrades",
+    "uuid-runtime",
+    "xz-utils",
 )
 
 # What the stand-ins of Jitsi's packages are written with. In the image, so that a host installs no more with them than
