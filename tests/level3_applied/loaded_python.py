@@ -91,7 +91,8 @@ _SERVERS: list[object] = []  # whose end nobody waits for
 def main(folder: Path, process: int) -> Callable[[], Any]:
     """Serve; returns only in a forked process, what it is to do as a Python that has just begun."""
     for name in (*LOADED, *(LOADED_AT_AWS if importlib.util.find_spec("pulumi_aws") else ())):
-        dir(importlib.import_module(name))  # a part of Pulumi's packages is loaded when it is looked at
+        # A part of Pulumi's packages is loaded when a name of its own is asked for, and none that every module has.
+        getattr(importlib.import_module(name), "__all__", None)
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
