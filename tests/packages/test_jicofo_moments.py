@@ -128,7 +128,7 @@ def test_the_last_one_in_a_room_keeps_a_session_for_a_while_only(lab: Shard) -> 
             await people[0].leave()
             took = await soon(lambda: people[1].seen.terminated, 10, "the session ends")
             assert abs(took - recorded["expired"] / FASTER) < 1
-            assert only.rooms() == 0
+            await soon(lambda: only.rooms() == 0, 2, "the bridge is told so")
             assert lab.numbers()["participants"] == 1
         await soon(lambda: lab.numbers()["conferences"] == 0, 2, "the room ends")
 

@@ -52,7 +52,7 @@ def test_people_come_in_by_either_kind_of_request(lab: Shard, bridge: Bridge, re
             assert lab.numbers()["participants"] == 3
             assert bridge.rooms() == 1
         await soon(lambda: lab.numbers()["conferences"] == 0, 3, "the room ends when all have left")
-        assert bridge.rooms() == 0
+        await soon(lambda: bridge.rooms() == 0, 3, "the bridge is told so")
 
     asyncio.run(scene())
 
