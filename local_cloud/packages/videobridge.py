@@ -21,6 +21,7 @@ import secrets
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import time
@@ -601,16 +602,31 @@ def _feedback_sources() -> ET.Element:
 
 @functools.cache
 def authorities() -> str:
-    """The authorities that Java trusts, as PEM; the system's where there is no Java. Takes the start of a Java."""
+    """The authorities that Java trusts, as PEM; the system's where there is no Java."""
     if not JAVA_TRUST.exists():
         return SYSTEM_TRUST.read_text()
-    command = ["keytool", "-list", "-rfc", "-keystore", str(JAVA_TRUST), "-storepass", "changeit"]
     try:
-        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
+        return "".join(map(ssl.DER_cert_to_PEM_cert, key_store(JAVA_TRUST.read_bytes())))
+    except (OSError, struct.error, ValueError) as error:
         log("WARNING", "MainKt.main", f"{JAVA_TRUST} cannot be read, so {SYSTEM_TRUST} is trusted: {error}")
         return SYSTEM_TRUST.read_text()
-    return "\n".join(re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", text, re.DOTALL))
+
+
+def key_store(data: bytes) -> Iterable[bytes]:
+    """The certificates of a key store of the kind JKS, which Debian's ca-certificates-java makes. ValueError if not."""
+    magic, version, count = struct.unpack_from(">III", data)
+    if (magic, version) != (0xFEEDFEED, 2):
+        raise ValueError("it is no key store of the kind JKS")
+    at = 12
+    for _ in range(count):
+        kind, alias = struct.unpack_from(">IH", data, at)
+        if kind != 2:
+            raise ValueError("it holds more than certificates")
+        at += 6 + alias + 8  # the date
+        (name,) = struct.unpack_from(">H", data, at)
+        (length,) = struct.unpack_from(">I", data, at + 2 + name)
+        at += 6 + name + length
+        yield data[at - length : at]
 
 
 class Client(slixmpp.ClientXMPP):  # type: ignore[misc,unused-ignore]

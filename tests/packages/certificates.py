@@ -1,7 +1,10 @@
 """Certificates for the lab, made when a test runs."""
 
 import datetime
+import hashlib
 import ipaddress
+import ssl
+import struct
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -42,3 +45,14 @@ def pem(of: x509.Certificate) -> str:
 def key_pem(key: ec.EllipticCurvePrivateKey) -> str:
     coding, style = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     return key.private_bytes(coding, style, serialization.NoEncryption()).decode()
+
+
+def key_store(*authorities: str) -> bytes:
+    """A key store of Java's kind JKS with these authorities, in PEM, under the password that Debian's has."""
+    data = struct.pack(">III", 0xFEEDFEED, 2, len(authorities))
+    for number, authority in enumerate(authorities):
+        alias, kind, certificate = f"debian:{number}.pem".encode(), b"X.509", ssl.PEM_cert_to_DER_cert(authority)
+        data += struct.pack(">IH", 2, len(alias)) + alias + struct.pack(">QH", 1_700_000_000_000, len(kind)) + kind
+        data += struct.pack(">I", len(certificate)) + certificate
+    password = "changeit".encode("utf-16-be")
+    return data + hashlib.sha1(password + b"Mighty Aphrodite" + data, usedforsecurity=False).digest()

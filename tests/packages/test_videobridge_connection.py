@@ -8,7 +8,7 @@ import pytest
 
 from tests.packages.bridge_lab import BREWERY, DOMAIN, Lab, room, wait_for
 from tests.packages.bridge_recordings import QUICK, TIMELINES, in_order, joined
-from tests.packages.certificates import other_authority
+from tests.packages.certificates import key_store, other_authority
 
 
 def test_a_wrong_password_is_tried_for_ever_and_health_stays_good(bridge_lab: Lab) -> None:
@@ -44,10 +44,18 @@ def test_a_bridge_told_not_to_verify_joins_whatever_the_certificate(bridge_lab: 
 
 
 def test_javas_store_of_authorities_goes_before_the_systems(bridge_lab: Lab) -> None:
-    with bridge_lab.trusting(bridge_lab.authority, java=other_authority()), bridge_lab.bridge() as bridge:
+    stranger, own = other_authority(), bridge_lab.authority
+    with bridge_lab.trusting(own, java=key_store(stranger)), bridge_lab.bridge() as bridge:
         wait_for(lambda: "PKIX path building failed" in bridge.log, "the bridge does not trust")
-    with bridge_lab.trusting(other_authority(), java=bridge_lab.authority), joined(bridge_lab):
+    with bridge_lab.trusting(stranger, java=key_store(stranger, own)), joined(bridge_lab):
         pass
+
+
+@pytest.mark.parametrize("damage", ["another kind", "cut"])
+def test_a_store_of_authorities_that_cannot_be_read_is_said_and_the_systems_taken(damage: str, bridge_lab: Lab) -> None:
+    store = b"another kind of store" if damage == "another kind" else key_store(bridge_lab.authority)[:30]
+    with bridge_lab.trusting(bridge_lab.authority, java=store), joined(bridge_lab) as (bridge, _):
+        assert "/etc/ssl/certs/java/cacerts cannot be read" in bridge.log
 
 
 def test_a_bridge_that_is_ended_leaves_at_once(bridge_lab: Lab) -> None:
