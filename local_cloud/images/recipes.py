@@ -56,6 +56,7 @@ _ROLES = (
     "nftables",
     "nginx",
     "prosody",
+    "ruby-hocon",
     "systemd-timesyncd",
     "unattended-upgrades",
     "uuid-runtime",
