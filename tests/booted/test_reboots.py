@@ -16,9 +16,8 @@ def sound(host: Host) -> bool:
 
 def bridges(cluster: Cluster) -> set[str]:
     """Who is in the brewery and would get a room; nobody while jicofo does not answer."""
-    if cluster.bridges_in_the_brewery() == 0:
-        return set()
-    known = cluster.jicofo("/debug")["bridge_selector"]["bridge"]
+    debug = cluster.jicofo("/debug", check=False)
+    known = debug["bridge_selector"]["bridge"] if debug else {}
     return {jid for jid, bridge in known.items() if bridge["operational"]}
 
 
