@@ -29,6 +29,13 @@ def test_a_bridge_on_debian_13_joins_the_brewery(trixie: Cluster) -> None:
         assert "openjdk-21-jre-headless" in host.run("dpkg-query --show --showformat '${Package}\n' '*-jre-headless'")
 
 
+def test_what_java_trusts_on_debian_13_is_what_jicofo_and_the_bridge_trust(trixie: Cluster) -> None:
+    """Stand-ins that could not read the store of its Java would say so, and trust what the system does."""
+    for host in trixie.hosts():
+        assert host.succeeds("test -s /etc/ssl/certs/java/cacerts")
+        assert not host.succeeds("grep -rq 'cacerts cannot be read' /var/log/jitsi/")
+
+
 def test_prosody_13_lets_jicofo_configure_rooms(secure: Secure, trixie: Cluster) -> None:
     """Trap 19: since prosody 13 administrators of a component do not own its rooms by themselves."""
     assert "Prosody 13." in trixie.shard.run("prosodyctl about")
