@@ -608,7 +608,7 @@ class Focus:
         if settings.flag("xmpp.client.disable-certificate-verification"):
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         else:
-            context = ssl.create_default_context(cadata=await asyncio.to_thread(trusted))
+            context = ssl.create_default_context(cadata=trusted())
         account = f"{self.jid}/{settings.get('xmpp.client.resource')}"
         while True:
             self.xmpp = xmpp = Client(account, str(settings.get("xmpp.client.password")), context)

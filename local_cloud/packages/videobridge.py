@@ -707,8 +707,7 @@ class Shard:
     async def run(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self.verified:
-            pem = await asyncio.get_running_loop().run_in_executor(None, authorities)
-            context.load_verify_locations(cadata=pem)
+            context.load_verify_locations(cadata=authorities())
         else:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self.log("INFO", ".initializeConnectAndJoin#401", "Dispatching a thread to connect and login.")
