@@ -141,6 +141,12 @@ class Cluster:
         stats = self.jicofo(check=False)
         return int(stats["bridge_selector"]["operational_bridge_count"]) if stats else 0
 
+    def operational_bridges(self) -> set[str]:
+        """Their addresses in the brewery; none while jicofo does not answer."""
+        debug = self.jicofo("/debug", check=False)
+        known = debug["bridge_selector"]["bridge"] if debug else {}
+        return {jid for jid, bridge in known.items() if bridge["operational"]}
+
     @contextmanager
     def without(self, service: Service) -> Iterator[None]:
         """While package archives, the name service or Let's Encrypt are away."""

@@ -115,9 +115,8 @@ def waited(host: Host) -> float:
 
 def joined(host: Host) -> bool:
     """Whether jicofo would give this bridge a room."""
-    debug, name = host.cluster.jicofo("/debug", check=False), f"/bridge-{host.entry['id']}"
-    bridges = debug["bridge_selector"]["bridge"] if debug else {}
-    return any(jid.endswith(name) and known["operational"] for jid, known in bridges.items())
+    name = f"/bridge-{host.entry['id']}"
+    return any(jid.endswith(name) for jid in host.cluster.operational_bridges())
 
 
 @contextmanager

@@ -14,17 +14,10 @@ def sound(host: Host) -> bool:
     return host.succeeds("cloud-init status --wait && systemctl is-system-running --wait")
 
 
-def bridges(cluster: Cluster) -> set[str]:
-    """Who is in the brewery and would get a room; nobody while jicofo does not answer."""
-    debug = cluster.jicofo("/debug", check=False)
-    known = debug["bridge_selector"]["bridge"] if debug else {}
-    return {jid for jid, bridge in known.items() if bridge["operational"]}
-
-
 def test_bridges_return_to_a_signaling_node_that_reboots(cluster: Cluster) -> None:
-    before, identity = bridges(cluster), cluster.shard.run(IDENTITY)
+    before, identity = cluster.operational_bridges(), cluster.shard.run(IDENTITY)
     cluster.shard.act("reboot")
-    eventually(lambda: bridges(cluster) == before, 120)
+    eventually(lambda: cluster.operational_bridges() == before, 120)
     eventually(lambda: sound(cluster.shard), 60)
     assert cluster.shard.run(IDENTITY) == identity
 
@@ -32,22 +25,22 @@ def test_bridges_return_to_a_signaling_node_that_reboots(cluster: Cluster) -> No
 def test_all_hosts_that_reboot_at_once_come_back_as_who_they_were(cluster: Cluster) -> None:
     """One of them by its own command, as an administrator would."""
     hosts = cluster.hosts()
-    before, identities = bridges(cluster), [host.run(IDENTITY) for host in hosts]
+    before, identities = cluster.operational_bridges(), [host.run(IDENTITY) for host in hosts]
     since = [host.entry["since"] for host in hosts]
     hosts[-1].run("systemctl reboot", check=False)
     for action in [host.server().reboot() for host in hosts[:-1]]:
         action.wait_until_finished(max_retries=600)
     eventually(lambda: all(host.entry["since"] not in (None, was) for host, was in zip(hosts, since, strict=True)), 120)
     eventually(lambda: all(sound(host) for host in hosts), 120)
-    eventually(lambda: bridges(cluster) == before, 120)
+    eventually(lambda: cluster.operational_bridges() == before, 120)
     assert [host.run(IDENTITY) for host in hosts] == identities
 
 
 def test_bridges_come_back_at_once_after_a_reset(cluster: Cluster) -> None:
     """A reset cuts the power; the bridge is back before anybody has missed it."""
-    before, bridge = bridges(cluster), cluster.host("bridge-1")
+    before, bridge = cluster.operational_bridges(), cluster.host("bridge-1")
     identity = bridge.run(IDENTITY)
     bridge.act("reset")
     eventually(lambda: bridge.succeeds("curl -sf http://127.0.0.1:8080/metrics | grep -q 'mucs_joined 1'"), 120)
-    eventually(lambda: bridges(cluster) == before, 120)
+    eventually(lambda: cluster.operational_bridges() == before, 120)
     assert bridge.run(IDENTITY) == identity
